@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# sluice: "make help" says what there is. Everything built lands in build/.
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION	:= 0.1.0
+PREFIX	?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR	?= /lib/systemd/system
+DESTDIR	?=
+B	:= build
+
+# The headers of the running kernel if they are here, else the newest installed.
+KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	   $(shell ls -dv /usr/src/linux-headers-*-$(DEBARCH) 2>/dev/null | grep -v common | tail -n 1))
+DEBARCH	:= $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
+KREL	 = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+
+CC	:= gcc
+CLANG	?= clang
+BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+STRIP	?= llvm-strip
+PKGS	:= libbpf libelf zlib libnl-3.0 libnl-route-3.0 libsystemd jansson inih libpcap
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n' "$(1)" "$(2)"
+endif
+
+# A sanitizer build has its own tree, so that objects never mix.
+ifeq ($(SAN),1)
+B	:= build/san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+
+OPT	?= -O2
+CFLAGS	:= $(OPT) -g -std=gnu11 -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes \
+	   -Wshadow -fstack-protector-strong -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
+	   -DSLUICE_SYSCONFDIR='"$(SYSCONFDIR)"' -Iinclude -Iinclude/uapi -Iuser -I$(B)/include \
+	   $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(SANFLAGS) $(EXTRA_CFLAGS)
+# The learning core is float32 loops: let the compiler vectorise its reductions.
+NUMFLAGS := -O3 -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros
+LDLIBS	:= $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+LDFLAGS	:= $(SANFLAGS)
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/')
+BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror -Wno-unused-parameter \
+	   -Iinclude -Iinclude/uapi -isystem /usr/include/$(shell $(CC) -print-multiarch)
+
+src	= $(sort $(wildcard $(1)/*.c))
+obj	= $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
+
+# Dependency order of user space: lib <- nn <- rl <- daemon; cli beside it.
+CORE_OBJS   := $(foreach d,user/lib user/nn user/rl,$(call obj,$(d)))
+DAEMON_OBJS := $(call obj,user/daemon)
+CLI_OBJS    := $(call obj,user/cli)
+UNIT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/unit/test_*.c)))
+BPFT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bpf/test_*.c)))
+LAB_BINS    := $(patsubst %.c,$(B)/%,$(call src,selftests/lab))
+BENCH_BINS  := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bench/bench_*.c)))
+BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
+BPF_OBJ	    := $(B)/xdp_steer.bpf.o
+SKEL	    := $(B)/include/xdp_steer.skel.h
+
+.PHONY: all kmod bpf user tests check bench install clean help
+all: user kmod		## build everything
+user: $(B)/sluiced $(B)/sluice	## build the daemon and the command line tool
+bpf: $(BPF_OBJ)		## build the XDP object
+
+# The module is built in a directory per kernel release that links to the
+# sources, so that flavours never mix.
+KOUT	= $(B)/kmod/$(KREL)
+kmod:			## build the module for KDIR (default: newest installed headers)
+	@test -n "$(KREL)" || { echo "no kernel headers at KDIR='$(KDIR)': run scripts/install_deps.sh, or set KDIR=" >&2; exit 1; }
+	$(Q)mkdir -p $(KOUT)
+	$(Q)ln -sfn $(CURDIR)/Kbuild $(KOUT)/Kbuild
+	$(Q)ln -sfn $(CURDIR)/include $(KOUT)/include
+	$(Q)for f in $(CURDIR)/kmod/*.[ch]; do ln -sfn $$f $(KOUT)/$$(basename $$f); done
+	$(call say,KBUILD,$(KOUT))
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
+		$(if $(Q),-s,V=1) modules
+
+tests: $(UNIT_BINS) $(BPFT_BINS) $(LAB_BINS)	## build the test programs
+check: all tests	## run every test (scripts/selftest.sh)
+	$(Q)scripts/selftest.sh
+bench: user bpf $(BENCH_BINS)	## run the benchmarks (selftests/bench)
+	$(Q)selftests/bench/run.sh
+
+install: user		## install below DESTDIR with PREFIX
+	install -D -m 0755 $(B)/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
+	install -D -m 0755 $(B)/sluice $(DESTDIR)$(PREFIX)/sbin/sluice
+	install -D -m 0644 $(BPF_OBJ) $(DESTDIR)$(PREFIX)/lib/sluice/xdp_steer.bpf.o
+	install -D -m 0644 include/uapi/linux/sluice.h $(DESTDIR)$(PREFIX)/include/linux/sluice.h
+	install -D -m 0644 user/daemon/sluice.conf $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@PREFIX@|$(PREFIX)|;s|@SYSCONFDIR@|$(SYSCONFDIR)|' user/daemon/sluiced.service.in \
+		> $(DESTDIR)$(UNITDIR)/sluiced.service
+	for m in Documentation/man/*.8 Documentation/man/*.5; do \
+		install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	ko=$(KOUT)/sch_sluice.ko; if [ -n "$(KREL)" ] && [ -e "$$ko" ]; then \
+		install -D -m 0644 $$ko $(DESTDIR)/lib/modules/$(KREL)/updates/sch_sluice.ko; fi
+
+clean:			## remove build/
+	$(Q)rm -rf build
+
+help:			## this list
+	@awk -F '[:#]+' '/^[a-z]+:.*##/ { printf "  make %-9s%s\n", $$1, $$NF }' $(MAKEFILE_LIST)
+	@echo '  V=1 shows commands, SAN=1 builds with sanitizers (build/san), KDIR= chooses kernel headers,'
+	@echo '  DESTDIR= and PREFIX= place an installation.'
+
+# --- user space ---------------------------------------------------------
+
+$(B)/sluiced: $(DAEMON_OBJS) $(B)/libsluice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/sluice: $(CLI_OBJS) $(B)/libsluice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/libsluice.a: $(CORE_OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+# What the daemon consists of, less main(): for unit tests.
+$(B)/libsluiced.a: $(filter-out %/main.o,$(DAEMON_OBJS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/user/nn/%.o $(B)/user/rl/%.o: CFLAGS += $(NUMFLAGS)
+$(B)/%.o: %.c | $(SKEL)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# --- tests: one program per file, linked with everything -----------------
+
+$(B)/selftests/unit/%: $(B)/selftests/unit/%.o $(B)/libsluiced.a $(B)/libsluice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(B)/selftests/bpf/%: $(B)/selftests/bpf/%.o $(B)/libsluice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(LAB_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- BPF: every bpf/*.bpf.c is a part of the one object ------------------
+
+$(B)/bpf/%.part.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(STRIP) -g $@
+$(BPF_OBJ): $(BPF_PARTS)
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+$(SKEL): $(BPF_OBJ)
+	@mkdir -p $(@D)
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name xdp_steer > $@
+
+-include $(shell find $(B) -name '*.d' -not -path '*/kmod/*' 2>/dev/null)

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * sluice: the contract between the kernel module, the BPF programs, the
+ * daemon and the command line tool.
+ *
+ * This header is the only definition of map keys and values, of qdisc knobs
+ * with their ranges, of histogram layouts and of event records. Everybody
+ * includes it and nobody mirrors it; every layout has explicit padding and a
+ * size assertion. The comments are the protocol document.
+ *
+ * It speaks of two objects:
+ *
+ *   the qdisc "sluice" (kmod/)   a FIFO that marks CE on a ramp over its
+ *                                instantaneous backlog
+ *   the XDP program (bpf/)       which redirects flows to CPUs by cpumap
+ *
+ * and of two writers. The *operator* writes baselines and holds; the *daemon*
+ * writes learned values, which carry a lease and a generation and which the
+ * kernel side itself forgets when the lease is not renewed. Precedence:
+ *
+ *   operator hold  >  learned, while its lease runs  >  baseline
+ */
+#ifndef _UAPI_LINUX_SLUICE_H
+#define _UAPI_LINUX_SLUICE_H
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#define SLUICE_ASSERT_SIZE(type, size) \
+	static_assert(sizeof(type) == (size), #type " has changed its layout")
+#else
+#define SLUICE_ASSERT_SIZE(type, size) \
+	_Static_assert(sizeof(type) == (size), #type " has changed its layout")
+#endif
+
+/* Bumped whenever a layout below changes in a way an older reader would misread. */
+#define SLUICE_ABI_VERSION	1
+#define SLUICE_ABI_MAGIC	0x4543554c	/* "LUCE" in memory order */
+
+/* ------------------------------------------------------------------------
+ * Histograms
+ *
+ * Durations are counted in powers of two of a nanosecond. Slot 0 holds 0 ns
+ * and 1 ns; slot i holds 2^i <= d < 2^(i+1); the last slot also holds all that
+ * is longer (2^31 ns is 2.1 s).
+ */
+#define SLUICE_HIST_SLOTS	32
+
+/* ------------------------------------------------------------------------
+ * The qdisc
+ *
+ * "tc qdisc add dev DEV ... sluice" needs no options. While it lives it has
+ * a directory /sys/class/net/DEV/sluice/PARENT/, PARENT being "root" or the
+ * parent class as "major:minor" in hexadecimal (the default children of mq all
+ * have handle 0, so a handle would not tell them apart). One value per file.
+ *
+ * Every packet that arrives with a backlog of q bytes in front of it is
+ * congestion-marked with probability
+ *
+ *     0                                             q <  qth_min
+ *     max_p * (q - qth_min) / (qth_max - qth_min)   qth_min <= q < qth_max
+ *     1                                             q >= qth_max
+ *
+ * which is RED's ramp on the instantaneous queue, as DCTCP (RFC 8257) and ACC
+ * (SIGCOMM 2021, there Kmin, Kmax, Pmax) use it. A marked packet gets CE if it
+ * is ECN-capable; if not, it is dropped early when drop_non_ect is 1 and left
+ * alone when it is 0.
+ *
+ * Knobs: X(name, minimum, maximum, default, unit, description). They are the
+ * operator's: a write, or a netlink change, sets the baseline and bumps
+ * manual_gen. A value out of range, or one that would leave
+ * qth_min > qth_max, is refused with EINVAL and changes nothing. The netlink
+ * attribute of a knob is TCA_SLUICE_ATTR_<name>, a u32 in host order.
+ */
+#define SLUICE_KNOBS(X)							\
+	X(qth_min, 0, 0x7fffffff, 60000, "bytes",			\
+	  "backlog at which marking begins")				\
+	X(qth_max, 0, 0x7fffffff, 180000, "bytes",			\
+	  "backlog from which every packet is marked")			\
+	X(max_p, 0, 1000000, 100000, "ppm",				\
+	  "marking probability just below qth_max")			\
+	X(limit_bytes, 1514, 0x7fffffff, 4000000, "bytes",		\
+	  "backlog beyond which packets are dropped")			\
+	X(limit_pkts, 1, 1000000, 1000, "packets",			\
+	  "queue length beyond which packets are dropped")		\
+	X(drop_non_ect, 0, 1, 0, "flag",				\
+	  "1 drops what the ramp selects and is not ECN-capable")	\
+	X(hold, 0, 1, 0, "flag",					\
+	  "1 keeps the baseline in force and refuses learned values")	\
+	X(sojourn, 0, 1, 1, "flag",					\
+	  "1 measures how long each packet waited")
+
+enum {
+	TCA_SLUICE_UNSPEC,
+#define X(name, min, max, def, unit, text) TCA_SLUICE_ATTR_##name,
+	SLUICE_KNOBS(X)
+#undef X
+	TCA_SLUICE_PAD,
+	__TCA_SLUICE_MAX,
+};
+#define TCA_SLUICE_MAX (__TCA_SLUICE_MAX - 1)
+
+/*
+ * The file "learned" is the daemon's. One write of
+ *
+ *     qth_min qth_max max_p lease_ms generation
+ *
+ * (decimal, separated by blanks) replaces the triple in force for lease_ms
+ * from now, atomically; writing the same again renews it. "0 0 0 0 GENERATION"
+ * gives the triple up at once. Refused with EINVAL when out of range and with
+ * EBUSY while hold is 1; the limits stay the operator's. A baseline write
+ * (sysfs or netlink) ends a learned triple, because the operator wins.
+ * It reads back as the same five numbers with the lease that remains, or as
+ * "none".
+ */
+#define SLUICE_LEASE_MS_MIN	10
+#define SLUICE_LEASE_MS_MAX	600000
+
+/* What the triple in force is; the file "source" prints the lower-case word. */
+enum sluice_source {
+	SLUICE_SRC_BASELINE,
+	SLUICE_SRC_LEARNED,
+	SLUICE_SRC_HOLD,
+};
+
+/*
+ * Application statistics (TCA_STATS_APP) of one qdisc in an RTM_GETQDISC dump:
+ * a consistent snapshot. All counters are monotonic since the qdisc was made.
+ * Packets count GSO segments, as tc does. The read-only files in the qdisc's
+ * directory "stats" have the names of the fields.
+ */
+struct sluice_qdisc_stats {
+	__u32 abi_version;	/* SLUICE_ABI_VERSION */
+	__u32 source;		/* enum sluice_source, in force now */
+	__u64 time_ns;		/* CLOCK_MONOTONIC of this snapshot */
+
+	__u64 packets;		/* dequeued */
+	__u64 bytes;
+	__u64 ce_packets;	/* of the enqueued: marked CE by us */
+	__u64 ce_bytes;
+	__u64 early_drops;	/* packets the ramp selected, not ECN-capable */
+	__u64 limit_drops;	/* packets refused at limit_bytes or limit_pkts */
+
+	__u64 backlog_bytes;	/* now */
+	__u64 backlog_packets;	/* now; queue entries, a GSO packet is one */
+	__u64 backlog_max_bytes;	/* high-water mark */
+	__u64 backlog_byte_us;	/* integral of backlog_bytes over time, in byte * us */
+	__u64 backlogged_ns;	/* time during which backlog_bytes was not 0 */
+
+	__u64 sojourn_samples;	/* packets in the histogram (queue entries) */
+	__u64 sojourn_sum_ns;
+	__u64 sojourn_hist[SLUICE_HIST_SLOTS];
+
+	__u32 qth_min;		/* the triple in force, bytes */
+	__u32 qth_max;
+	__u32 max_p;		/* ppm */
+	__u32 generation;	/* of the learned triple in force, 0 for a baseline */
+	__u32 base_qth_min;	/* the operator's baseline */
+	__u32 base_qth_max;
+	__u32 base_max_p;
+	__u32 manual_gen;	/* counts the operator's writes */
+	__u32 limit_bytes;
+	__u32 limit_pkts;
+	__u32 lease_ms;		/* what remains, 0 without a learned triple */
+	__u32 lease_expired;	/* leases that ran out */
+};
+SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 13 * 8 + SLUICE_HIST_SLOTS * 8 + 12 * 4);
+
+/* ------------------------------------------------------------------------
+ * Steering: XDP and cpumap
+ *
+ * One set of maps per attachment, pinned by the loader (never by the object)
+ * under /sys/fs/bpf/sluice/IFNAME/, each under its own name:
+ *
+ *   .rodata.sluice  array[1]              struct sluice_abi: whose program this is
+ *   config          array[1]              struct sluice_steer_config
+ *   lease           array[1]              struct sluice_steer_lease
+ *   flows           hash                  struct sluice_flow_key -> struct sluice_flow
+ *   buckets         array[1024], mmap     struct sluice_bucket
+ *   bucket_stats    per-CPU array[1024]   struct sluice_counter
+ *   cpu_stats       per-CPU array[cpus]   struct sluice_counter, by target CPU
+ *   pass_stats      per-CPU array         struct sluice_counter, by enum sluice_pass
+ *   steer_stats     per-CPU array[1]      struct sluice_steer_stats
+ *   deliver         array[cpus], mmap     struct sluice_deliver, by target CPU
+ *   events          ring buffer           struct sluice_flow_event
+ *   cpus            cpumap                targets of the program "xdp"
+ *   cpus_frags      cpumap                targets of the program "xdp.frags"
+ *
+ * (".rodata.sluice" is pinned as "abi".) A packet's way:
+ *
+ *   1. What cannot be parsed passes to the stack on its own CPU, counted by
+ *      reason in pass_stats.
+ *   2. Its 5-tuple is looked up in "flows". An entry with SLUICE_FLOW_OPERATOR
+ *      is followed always, one with SLUICE_FLOW_LEARNED while the lease runs.
+ *   3. Otherwise the symmetric hash of the tuple chooses a bucket, and the
+ *      bucket a CPU by the precedence above.
+ *   4. No CPU there, or none of that number in the cpumap: it passes, counted.
+ */
+#define SLUICE_BUCKETS		1024
+#define SLUICE_MAX_CPUS		128
+#define SLUICE_FLOWS_DEFAULT	65536
+#define SLUICE_EVENTS_BYTES	(256 * 1024)
+#define SLUICE_CPUMAP_QSIZE	512	/* default ring of a cpumap entry, packets */
+#define SLUICE_MAX_VLANS	2
+
+struct sluice_abi {
+	__u32 magic;		/* SLUICE_ABI_MAGIC */
+	__u32 version;		/* SLUICE_ABI_VERSION */
+};
+SLUICE_ASSERT_SIZE(struct sluice_abi, 8);
+
+struct sluice_counter {
+	__u64 packets;
+	__u64 bytes;		/* frame length as XDP sees it */
+};
+SLUICE_ASSERT_SIZE(struct sluice_counter, 16);
+
+/* Run-time configuration. All zero (an object attached by hand) is valid. */
+struct sluice_steer_config {
+	__u32 flags;		/* SLUICE_STEER_* */
+	__u32 sample_mask;	/* with F_SAMPLE: one packet in sample_mask + 1 is timed */
+	__u32 announce_mask;	/* with F_ANNOUNCE: one flow miss in announce_mask + 1 */
+	__u32 pad;
+};
+SLUICE_ASSERT_SIZE(struct sluice_steer_config, 16);
+#define SLUICE_STEER_F_SAMPLE	(1u << 0)	/* measure the wait in the cpumap ring */
+#define SLUICE_STEER_F_ANNOUNCE	(1u << 1)	/* tell of flows without an entry */
+
+/*
+ * The lease of all learned buckets and flows. Times are bpf_jiffies64(); the
+ * program "steer_ctl" converts, since user space cannot see jiffies.
+ */
+struct sluice_steer_lease {
+	__u64 expires_jiffies;	/* 0: no lease, nothing learned is followed */
+	__u32 generation;	/* of the tables this lease covers */
+	__u32 renewals;
+};
+SLUICE_ASSERT_SIZE(struct sluice_steer_lease, 16);
+
+/*
+ * A flow: addresses and ports as in the packet (network order). An IPv4
+ * address is in the first four bytes, the rest is 0.
+ */
+struct sluice_flow_key {
+	__u8   saddr[16];
+	__u8   daddr[16];
+	__be16 sport;
+	__be16 dport;
+	__u8   proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	__u8   family;		/* 4 or 6 */
+	__u16  pad;
+};
+SLUICE_ASSERT_SIZE(struct sluice_flow_key, 40);
+
+/*
+ * Counters are the program's and exact; cpu, flags and generation are changed
+ * in place by steer_ctl, so that no count is lost to a concurrent update.
+ */
+struct sluice_flow {
+	__u64 packets;
+	__u64 bytes;
+	__u64 last_jiffies;	/* bpf_jiffies64() of the latest packet */
+	__u32 cpu;
+	__u16 flags;		/* SLUICE_FLOW_* */
+	__u16 generation;	/* low bits of the generation that wrote cpu */
+};
+SLUICE_ASSERT_SIZE(struct sluice_flow, 32);
+#define SLUICE_FLOW_OPERATOR	(1u << 0)
+#define SLUICE_FLOW_LEARNED	(1u << 1)
+
+/* One word, so that a writer through mmap replaces it in one store. */
+struct sluice_bucket {
+	__u16 cpu;		/* baseline, valid with F_BASELINE */
+	__u16 learned_cpu;	/* valid with F_LEARNED while the lease runs */
+	__u16 flags;		/* SLUICE_BUCKET_*; 0 is an empty bucket */
+	__u16 generation;	/* low bits of the generation that wrote learned_cpu */
+};
+SLUICE_ASSERT_SIZE(struct sluice_bucket, 8);
+#define SLUICE_BUCKET_F_BASELINE	(1u << 0)
+#define SLUICE_BUCKET_F_LEARNED		(1u << 1)
+#define SLUICE_BUCKET_F_HOLD		(1u << 2)	/* operator: baseline only */
+
+/* Why a packet went up the stack on the CPU it arrived on. X(name, text) */
+#define SLUICE_PASS_REASONS(X)						\
+	X(truncated, "frame ends inside a header")			\
+	X(not_ip, "neither IPv4 nor IPv6")				\
+	X(bad_ip, "IP header is malformed")				\
+	X(fragment, "IP fragment, has no ports")			\
+	X(ip6_ext, "IPv6 extension header")				\
+	X(not_tcp_udp, "neither TCP nor UDP")				\
+	X(too_many_vlans, "more than two VLAN tags")			\
+	X(no_target, "no flow entry and an empty bucket")		\
+	X(no_cpu, "target CPU has no cpumap entry")
+
+enum sluice_pass {
+#define X(name, text) SLUICE_PASS_##name,
+	SLUICE_PASS_REASONS(X)
+#undef X
+	SLUICE_PASS_MAX,
+};
+
+struct sluice_steer_stats {
+	__u64 seen;		/* packets that entered the program */
+	__u64 flow_hits;	/* steered by a flow entry */
+	__u64 flow_misses;
+	__u64 lapsed;		/* learned entries passed over: lease ran out */
+	__u64 sampled;		/* timestamps written */
+	__u64 meta_failed;	/* no room for metadata (driver, generic XDP) */
+	__u64 announced;
+	__u64 announce_failed;	/* ring buffer was full */
+};
+SLUICE_ASSERT_SIZE(struct sluice_steer_stats, 64);
+
+/*
+ * Metadata in front of a sampled packet, from xdp_steer to cpu_deliver, which
+ * removes it. Under generic XDP and some drivers it never arrives: a wait is
+ * then "not measurable", which is not the same as 0.
+ */
+struct sluice_meta {
+	__u32 magic;		/* SLUICE_META_MAGIC */
+	__u16 version;		/* SLUICE_ABI_VERSION */
+	__u16 pad;
+	__u64 time_ns;		/* bpf_ktime_get_ns() at redirect */
+};
+SLUICE_ASSERT_SIZE(struct sluice_meta, 16);
+#define SLUICE_META_MAGIC	0x4154454d	/* "META" in memory order */
+
+/* Written by the CPU's own cpu_deliver only. */
+struct sluice_deliver {
+	__u64 packets;		/* handed to the stack */
+	__u64 bytes;
+	__u64 wait_samples;
+	__u64 wait_sum_ns;
+	__u64 wait_hist[SLUICE_HIST_SLOTS];
+};
+SLUICE_ASSERT_SIZE(struct sluice_deliver, 32 + 8 * SLUICE_HIST_SLOTS);
+
+/* A packet of a flow that has no entry, in the ring buffer "events". */
+struct sluice_flow_event {
+	struct sluice_flow_key key;
+	__u32 bucket;
+	__u32 bytes;		/* of this packet */
+};
+SLUICE_ASSERT_SIZE(struct sluice_flow_event, 48);
+
+/*
+ * Context of the syscall program "steer_ctl", run by BPF_PROG_RUN. It changes
+ * in place what a map update could only replace, and knows jiffies.
+ * "result" is 0 or a negative errno.
+ */
+enum sluice_ctl_op {
+	SLUICE_CTL_LEASE,	/* expires = now + lease_jiffies; 0 ends the lease */
+	SLUICE_CTL_FLOW_CPU,	/* set cpu, flags, generation of the entry of key */
+	SLUICE_CTL_CLOCK,	/* only report the clocks */
+};
+
+struct sluice_ctl {
+	__u32 op;		/* enum sluice_ctl_op */
+	__s32 result;
+	__u64 lease_jiffies;
+	__u64 jiffies;		/* out: bpf_jiffies64() */
+	__u64 time_ns;		/* out: bpf_ktime_get_ns() */
+	struct sluice_flow_key key;
+	__u32 cpu;
+	__u16 flags;
+	__u16 pad;
+	__u32 generation;
+	__u32 pad2;
+};
+SLUICE_ASSERT_SIZE(struct sluice_ctl, 88);
+
+#endif /* _UAPI_LINUX_SLUICE_H */

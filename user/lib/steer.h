@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One attachment of the XDP steering program to an interface: load, attach,
+ * pin, adopt, read and write its maps. See include/uapi/linux/sluice.h.
+ *
+ * Pins live in steer_pin_dir(); whoever loaded the program (this library, or
+ * an operator with "ip link set dev X xdp obj"), it can be adopted later. A
+ * program that is not ours is never removed. Nothing is half-applied: a failed
+ * load leaves neither pins nor a program behind.
+ */
+#ifndef SLUICE_LIB_STEER_H
+#define SLUICE_LIB_STEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/sluice.h>
+
+#include "lib/err.h"
+
+struct steer;
+
+enum steer_mode {
+	STEER_MODE_AUTO,	/* native where the driver has it, else generic */
+	STEER_MODE_NATIVE,
+	STEER_MODE_GENERIC,
+};
+
+struct steer_options {
+	enum steer_mode mode;
+	bool no_attach;		/* load and pin only */
+	bool force;		/* accept a veth whose peer offloads TX checksums */
+	__u32 max_flows;	/* 0: SLUICE_FLOWS_DEFAULT */
+	__u32 qsize;		/* of each cpumap entry; 0: SLUICE_CPUMAP_QSIZE */
+	const __u16 *cpus;	/* targets; n_cpus 0: tables stay empty, all packets pass */
+	size_t n_cpus;
+};
+
+/* Writes the pin directory of ifname in this network namespace to buf. */
+int steer_pin_dir(const char *ifname, char *buf, size_t size, struct sl_err *e);
+
+/* Loads a new instance, fills cpumap and baseline buckets round-robin over cpus, pins, attaches. */
+int steer_load(const char *ifname, const struct steer_options *o, struct steer **ret,
+	       struct sl_err *e);
+/*
+ * Takes over what is attached to ifname or pinned for it; loads cpu_deliver and steer_ctl
+ * beside it and pins what is not pinned yet. -ENOENT: there is nothing; -EEXIST: the program there
+ * is not ours; -EPROTO: it is ours with another ABI version.
+ */
+int steer_adopt(const char *ifname, struct steer **ret, struct sl_err *e);
+/* Detaches our program and removes the pins. */
+int steer_unload(const char *ifname, struct sl_err *e);
+void steer_close(struct steer *s);	/* accepts NULL; leaves kernel objects running */
+
+/*
+ * Sets the cpumap targets and the baseline of all buckets, round-robin over cpus. Refused
+ * (-EOPNOTSUPP, with the reason) on a veth whose peer offloads TX checksums, unless force.
+ */
+int steer_set_cpus(struct steer *s, const __u16 *cpus, size_t n, __u32 qsize, bool force,
+		   struct sl_err *e);
+int steer_set_config(struct steer *s, const struct sluice_steer_config *c, struct sl_err *e);
+
+/* Counters, summed over CPUs. Arrays are indexed as their maps are. */
+struct steer_snapshot {
+	__u64 time_ns;				/* CLOCK_MONOTONIC */
+	bool attached;				/* to the interface, now */
+	bool generic;				/* attached in generic (skb) mode */
+	bool frags;				/* the jumbo variant */
+	struct sluice_steer_stats stats;
+	struct sluice_counter pass[SLUICE_PASS_MAX];
+	struct sluice_counter bucket[SLUICE_BUCKETS];
+	struct sluice_bucket bucket_target[SLUICE_BUCKETS];
+	struct sluice_counter cpu[SLUICE_MAX_CPUS];		/* sent to */
+	struct sluice_deliver deliver[SLUICE_MAX_CPUS];		/* handed over by */
+	bool target[SLUICE_MAX_CPUS];				/* has a cpumap entry */
+	struct sluice_steer_lease lease;
+	__u64 jiffies;				/* bpf_jiffies64() now */
+};
+int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e);
+/*
+ * Whether waits in the cpumap ring can be measured: 1 yes, 0 no ("not
+ * measurable": timestamps were written but none arrived, or none could be
+ * written), -1 not known yet (no sample written).
+ */
+int steer_wait_measurable(const struct steer_snapshot *snap);
+
+/* Learned slot of one bucket: one atomic store. cpu < 0 clears it. */
+int steer_bucket_set_learned(struct steer *s, unsigned int bucket, int cpu, __u32 generation);
+/* Renews (or with ms 0 ends) the lease of everything learned. */
+int steer_lease_renew(struct steer *s, unsigned int ms, __u32 generation, struct sl_err *e);
+
+struct steer_flow {
+	struct sluice_flow_key key;
+	struct sluice_flow flow;
+};
+/* flags: SLUICE_FLOW_OPERATOR or SLUICE_FLOW_LEARNED. Creates the entry or changes it in place. */
+int steer_flow_set(struct steer *s, const struct sluice_flow_key *key, __u16 cpu, __u16 flags,
+		   __u32 generation, struct sl_err *e);
+int steer_flow_delete(struct steer *s, const struct sluice_flow_key *key, struct sl_err *e);
+/* All entries; *flows is malloc()ed and the caller's. */
+int steer_flow_list(struct steer *s, struct steer_flow **flows, size_t *n, struct sl_err *e);
+
+/* The ring buffer of unknown flows: an fd to poll, and a drain that calls back for each event. */
+int steer_event_fd(struct steer *s);
+int steer_event_drain(struct steer *s, void (*each)(const struct sluice_flow_event *, void *),
+		      void *data);
+
+/* "tcp 10.0.0.1:80 10.0.0.2:5000" and back; IPv6 addresses in brackets. */
+int steer_flow_parse(int argc, char *const argv[], struct sluice_flow_key *key, struct sl_err *e);
+void steer_flow_format(const struct sluice_flow_key *key, char *buf, size_t size);
+
+#endif
