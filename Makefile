@@ -17,7 +17,8 @@ B	:= build
 KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	   $(shell ls -dv /usr/src/linux-headers-*-$(DEBARCH) 2>/dev/null | grep -v common | tail -n 1))
 DEBARCH	:= $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
-KREL	 = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+# What uname -r says there; include/config/kernel.release is something else on Debian.
+KREL	 = $(shell awk -F '"' '{ print $$2 }' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 
 CC	:= gcc
 CLANG	?= clang
@@ -61,6 +62,7 @@ DAEMON_OBJS := $(call obj,user/daemon)
 CLI_OBJS    := $(call obj,user/cli)
 UNIT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/unit/test_*.c)))
 BPFT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bpf/test_*.c)))
+MODT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/module/*.c)))
 LAB_BINS    := $(patsubst %.c,$(B)/%,$(call src,selftests/lab))
 BENCH_BINS  := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bench/bench_*.c)))
 BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
@@ -85,7 +87,7 @@ kmod:			## build the module for KDIR (default: newest installed headers)
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
 		$(if $(Q),-s,V=1) modules
 
-tests: $(UNIT_BINS) $(BPFT_BINS) $(LAB_BINS)	## build the test programs
+tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(LAB_BINS)	## build the test programs
 check: all tests	## run every test (scripts/selftest.sh)
 	$(Q)scripts/selftest.sh
 bench: user bpf $(BENCH_BINS)	## run the benchmarks (selftests/bench)
@@ -143,6 +145,9 @@ $(B)/selftests/unit/%: $(B)/selftests/unit/%.o $(B)/libsluiced.a $(B)/libsluice.
 $(B)/selftests/bpf/%: $(B)/selftests/bpf/%.o $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(MODT_BINS): $(B)/%: $(B)/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 $(LAB_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

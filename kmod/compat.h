@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels we build for. Force-included in front of
+ * every source, and the only place that knows a kernel version.
+ */
+#ifndef _SLUICE_COMPAT_H
+#define _SLUICE_COMPAT_H
+
+#include <linux/module.h>
+#include <linux/version.h>
+
+/* 6.2 made the kobject of kobj_type.get_ownership const. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define SLUICE_OWNERSHIP_CONST
+#else
+#define SLUICE_OWNERSHIP_CONST const
+#endif
+
+/* 6.9 lets tc load qdiscs by this alias instead of the module's name. */
+#ifndef MODULE_ALIAS_NET_SCH
+#define MODULE_ALIAS_NET_SCH(id) MODULE_ALIAS("net-sch-" id)
+#endif
+
+#endif /* _SLUICE_COMPAT_H */

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counters of a sluice qdisc.
+ *
+ * The packet path writes them between sluice_stats_begin() and _end(), under
+ * the lock of the root qdisc above us. Readers (dumps, sysfs) do not take that
+ * lock: they copy under a sequence count and retry. It is a bare seqcount_t
+ * because the lock that serialises writers is the root's and changes when we
+ * are grafted elsewhere, so it cannot be named when the count is initialised;
+ * preemption is disabled explicitly, since neither PREEMPT_RT's locks nor a
+ * reset during destruction do that.
+ *
+ * The backlog-time integral. Between two events the backlog is constant, so
+ * backlog * elapsed ns is added at each event: exact, no sampling. byte * ns
+ * would overflow 64 bits within seconds for a deep queue, so whole byte * us are
+ * carried to a second word. The carry divides, and is rare: once per 2^62 byte * ns
+ * (13 minutes at 6 MB). The published value is the sum's quotient by
+ * 1000, the remainder stays, hence differences over any interval are exact.
+ * It wraps at 2^64 byte * us like any counter: after 53 days at 4 MB.
+ *
+ * The backlog is that of struct Qdisc as of our latest event. It differs from
+ * what tc shows only while the core holds a packet back that a driver refused.
+ */
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/preempt.h>
+
+#include "sluice.h"
+
+#define BYTE_NS_CARRY	(1ULL << 62)
+#define SHORT_NS	(1ULL << 31)	/* times a 32-bit backlog this is below 2^63 */
+
+static void integrate(u64 *byte_us, u64 *byte_ns, u32 backlog, u64 ns)
+{
+	if (unlikely(ns >= SHORT_NS)) {
+		u64 rest_ns;
+		u64 us = div64_u64_rem(ns, NSEC_PER_USEC, &rest_ns);
+
+		*byte_us += backlog * us;
+		ns = rest_ns;
+	}
+	*byte_ns += backlog * ns;
+	if (unlikely(*byte_ns >= BYTE_NS_CARRY)) {
+		u64 rest;
+
+		*byte_us += div64_u64_rem(*byte_ns, NSEC_PER_USEC, &rest);
+		*byte_ns = rest;
+	}
+}
+
+void sluice_stats_init(struct sluice_counters *c)
+{
+	seqcount_init(&c->seq);
+	c->last_ns = ktime_get_ns();
+}
+
+void sluice_stats_begin(struct sluice_counters *c, u64 now_ns)
+{
+	preempt_disable();
+	write_seqcount_begin(&c->seq);
+	if (c->backlog) {
+		u64 elapsed_ns = now_ns - c->last_ns;
+
+		integrate(&c->byte_us, &c->byte_ns, c->backlog, elapsed_ns);
+		c->backlogged_ns += elapsed_ns;
+	}
+	c->last_ns = now_ns;
+}
+
+void sluice_stats_end(struct sluice_counters *c, const struct Qdisc *sch)
+{
+	c->qlen = sch->q.qlen;
+	c->backlog = sch->qstats.backlog;
+	c->backlog_max = max(c->backlog_max, c->backlog);
+	write_seqcount_end(&c->seq);
+	preempt_enable();
+}
+
+void sluice_stats_sojourn(struct sluice_counters *c, u64 sojourn_ns)
+{
+	unsigned int slot = sojourn_ns ? fls64(sojourn_ns) - 1 : 0;
+
+	c->sojourn_samples++;
+	c->sojourn_sum_ns += sojourn_ns;
+	c->sojourn_hist[min_t(unsigned int, slot, SLUICE_HIST_SLOTS - 1)]++;
+}
+
+static void snapshot_settings(struct sluice_sched *q, struct sluice_qdisc_stats *st)
+{
+	struct sluice_set *set;
+
+	rcu_read_lock();
+	set = rcu_dereference(q->set);
+	st->base_qth_min = set->knob[SLUICE_KNOB_qth_min];
+	st->base_qth_max = set->knob[SLUICE_KNOB_qth_max];
+	st->base_max_p = set->knob[SLUICE_KNOB_max_p];
+	st->limit_bytes = set->knob[SLUICE_KNOB_limit_bytes];
+	st->limit_pkts = set->knob[SLUICE_KNOB_limit_pkts];
+	if (sluice_learned_in_force(q, set)) {
+		st->source = SLUICE_SRC_LEARNED;
+		st->qth_min = set->learned_params.qth_min;
+		st->qth_max = set->learned_params.qth_max;
+		st->max_p = set->learned_params.max_p;
+		st->generation = set->generation;
+		st->lease_ms = sluice_lease_remaining_ms(set);
+	} else {
+		st->source = set->knob[SLUICE_KNOB_hold] ? SLUICE_SRC_HOLD : SLUICE_SRC_BASELINE;
+		st->qth_min = st->base_qth_min;
+		st->qth_max = st->base_qth_max;
+		st->max_p = st->base_max_p;
+	}
+	rcu_read_unlock();
+	st->manual_gen = READ_ONCE(q->manual_gen);
+	st->lease_expired = atomic_read(&q->lease_expired);
+}
+
+void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st)
+{
+	const struct sluice_counters *c = &q->stats;
+	u64 byte_us, byte_ns, elapsed_ns;
+	unsigned int seq;
+
+	memset(st, 0, sizeof(*st));
+	st->abi_version = SLUICE_ABI_VERSION;
+	snapshot_settings(q, st);
+	do {
+		seq = read_seqcount_begin(&c->seq);
+		st->time_ns = ktime_get_ns();
+		st->packets = c->packets;
+		st->bytes = c->bytes;
+		st->ce_packets = c->ce_packets;
+		st->ce_bytes = c->ce_bytes;
+		st->early_drops = c->early_drops;
+		st->limit_drops = c->limit_drops;
+		st->backlog_bytes = c->backlog;
+		st->backlog_packets = c->qlen;
+		st->backlog_max_bytes = c->backlog_max;
+		st->backlogged_ns = c->backlogged_ns;
+		st->sojourn_samples = c->sojourn_samples;
+		st->sojourn_sum_ns = c->sojourn_sum_ns;
+		memcpy(st->sojourn_hist, c->sojourn_hist, sizeof(st->sojourn_hist));
+		byte_us = c->byte_us;
+		byte_ns = c->byte_ns;
+		elapsed_ns = st->time_ns - c->last_ns;
+	} while (read_seqcount_retry(&c->seq, seq));
+
+	/* The time since the last event belongs to the snapshot, too. */
+	if (st->backlog_bytes) {
+		integrate(&byte_us, &byte_ns, st->backlog_bytes, elapsed_ns);
+		st->backlogged_ns += elapsed_ns;
+	}
+	st->backlog_byte_us = byte_us + div_u64(byte_ns, NSEC_PER_USEC);
+}
