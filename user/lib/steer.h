@@ -58,6 +58,7 @@ void steer_close(struct steer *s);	/* accepts NULL; leaves kernel objects runnin
 int steer_set_cpus(struct steer *s, const __u16 *cpus, size_t n, __u32 qsize, bool force,
 		   struct sl_err *e);
 int steer_set_config(struct steer *s, const struct sluice_steer_config *c, struct sl_err *e);
+int steer_get_config(struct steer *s, struct sluice_steer_config *c, struct sl_err *e);
 
 /* Counters, summed over CPUs. Arrays are indexed as their maps are. */
 struct steer_snapshot {

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Runs on a cpumap entry's CPU, before the packet goes up the stack: counts it
+ * and measures how long a sampled one waited in the ring. The metadata is taken
+ * off again, because what is left would reach the skb and could keep it
+ * from being merged by GRO.
+ *
+ * The kthread runs it with soft interrupts off, so that the CPU's own slot
+ * needs no atomics.
+ */
+#include "maps.bpf.h"
+
+/* The slot of d in a histogram of powers of two; a binary search, since BPF has no clz. */
+static __always_inline __u32 log2_slot(__u64 d)
+{
+	__u32 slot = 0;
+
+	if (d >> SLUICE_HIST_SLOTS)
+		return SLUICE_HIST_SLOTS - 1;
+#define STEP(bits)				\
+	if (d >> (bits)) {			\
+		d >>= (bits);			\
+		slot += (bits);			\
+	}
+	STEP(16)
+	STEP(8)
+	STEP(4)
+	STEP(2)
+	STEP(1)
+#undef STEP
+	return slot & (SLUICE_HIST_SLOTS - 1);
+}
+
+static __always_inline int handed_over(struct xdp_md *ctx, __u64 bytes)
+{
+	struct sluice_meta *meta = (void *)(long)ctx->data_meta;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct sluice_deliver *d = bpf_map_lookup_elem(&deliver, &cpu);
+	__u64 now, wait;
+
+	if (!d)
+		return XDP_PASS;
+	d->packets++;
+	d->bytes += bytes;
+	if ((void *)(meta + 1) > (void *)(long)ctx->data)
+		return XDP_PASS;
+	if (meta->magic != SLUICE_META_MAGIC || meta->version != SLUICE_ABI_VERSION)
+		return XDP_PASS;
+
+	now = bpf_ktime_get_ns();
+	wait = now > meta->time_ns ? now - meta->time_ns : 0;
+	d->wait_samples++;
+	d->wait_sum_ns += wait;
+	d->wait_hist[log2_slot(wait)]++;
+	bpf_xdp_adjust_meta(ctx, sizeof(*meta));
+	return XDP_PASS;
+}
+
+SEC("xdp/cpumap")
+int cpu_deliver(struct xdp_md *ctx)
+{
+	return handed_over(ctx, ctx->data_end - ctx->data);
+}
+
+SEC("xdp.frags/cpumap")
+int cpu_deliver_frags(struct xdp_md *ctx)
+{
+	return handed_over(ctx, bpf_xdp_get_buff_len(ctx));
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds and runs every test. The last line is "N passed, N failed, N skipped".
+#
+# Tests are cmocka programs (selftests/unit, selftests/bpf) and scripts that source
+# selftests/lib.sh. A script says where it runs, in one of its first lines:
+#
+#	# sluice-test: host|vm|systemd|none [timeout=SECONDS]
+#
+# host: on this machine, in namespaces of its own; vm: in the VM of scripts/vm_run.sh, which all
+# such scripts share; systemd: in a VM booted with systemd; none: not a test. Without that line
+# executable scripts run on the host, those of selftests/module in the VM.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+usage() {
+	cat <<-END
+	usage: scripts/selftest.sh [--list] [--no-build] [PATTERN...]
+
+	Builds and runs every test, or those whose name contains one of the PATTERNs, and ends with
+	"N passed, N failed, N skipped"; the exit status is 1 if any failed. Outputs are kept in
+	build/selftest. --list prints the names, with where each runs.
+	END
+}
+
+out=build/selftest
+list='' build=1 inside=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help|-h) usage; exit 0 ;;
+	--list) list=1 ;;
+	--no-build) build='' ;;
+	--inside) inside=1 ;;	# in the VM: run the scripts named, results go to $out
+	-*) echo "selftest: unknown option $1; see --help" >&2; exit 1 ;;
+	*) break ;;
+	esac
+	shift
+done
+
+wanted() {
+	local pattern
+
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	for pattern in "${patterns[@]}"; do
+		[[ $1 != *$pattern* ]] || return 0
+	done
+	return 1
+}
+
+# Prints "PLACE TIMEOUT" of a script.
+placement() {
+	local line place='' limit=''
+
+	line=$(head -n 8 "$1" | sed -n 's/^# sluice-test: *//p')
+	place=${line%% *}
+	[[ $line != *timeout=* ]] || { limit=${line#*timeout=}; limit=${limit%% *}; }
+	if [ -z "$place" ]; then
+		place=none
+		[ ! -x "$1" ] || case $1 in
+		selftests/module/*) place=vm ;;
+		selftests/bpf/*|selftests/daemon/*|selftests/cli/*) place=host ;;
+		esac
+	fi
+	echo "$place ${limit:-300}"
+}
+
+scripts() {	# PLACE: names of the scripts that run there
+	local file place
+
+	for file in selftests/*/*.sh; do
+		[ -e "$file" ] || continue
+		read -r place _ < <(placement "$file")
+		[ "$place" = "$1" ] && wanted "$file" && echo "$file"
+	done
+}
+
+programs() {	# unit|bpf: names of the sources of test programs
+	local file
+
+	for file in selftests/"$1"/test_*.c; do
+		[ -e "$file" ] && wanted "${file%.c}" && echo "${file%.c}"
+	done
+}
+
+log_of() { echo "$out/${1//\//_}.log"; }
+
+# run NAME TIMEOUT COMMAND...: keeps output and exit status.
+run() {
+	local name=$1 limit=$2 log
+	log=$(log_of "$1")
+
+	shift 2
+	printf '%5d s  %-42s' $SECONDS "$name"
+	timeout -k 10 "$limit" "$@" < /dev/null > "$log" 2>&1
+	echo $? > "$log.status"
+}
+
+passed=0 failed=0 skipped=0 broken=()
+
+# tally NAME: counts the TAP lines of a log; a script that died or lost results has failed.
+tally() {
+	local name=$1 log status p f s plan why=''
+	log=$(log_of "$1")
+
+	status=$(cat "$log.status" 2> /dev/null || echo none)
+	read -r p f s plan < <(awk '
+		/^not ok/ { f++; next }
+		/^ok/ { if (/# SKIP/) s++; else p++ }
+		/^1\.\.[0-9]+/ { split($1, a, "[.][.]"); plan += a[2]; planned = 1 }
+		END { print p + 0, f + 0, s + 0, planned ? plan : "none" }' "$log" 2> /dev/null)
+	p=${p:-0} f=${f:-0} s=${s:-0}
+	case $status in
+	none) why="did not run" ;;
+	124|137) why="timed out" ;;
+	4) [ $((p + f)) -gt 0 ] || s=$((s > 0 ? s : 1)) ;;
+	*)
+		if [ "${plan:-none}" = none ]; then
+			why="ended without a plan, status $status"
+		elif [ "$plan" != $((p + f + s)) ]; then
+			why="planned $plan, reported $((p + f + s))"
+		elif [ "$status" != 0 ] && [ "$f" = 0 ]; then
+			why="exit status $status"
+		fi ;;
+	esac
+	[ -z "$why" ] || f=$((f + 1))
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	printf '%s%s%s%s\n' "$p passed" "$([ "$f" = 0 ] || echo ", $f FAILED")" \
+		"$([ "$s" = 0 ] || echo ", $s skipped")" "${why:+ ($why)}"
+	[ "$f" = 0 ] || broken+=("$name")
+	if [ "$f" != 0 ]; then
+		if [ -n "$why" ]; then
+			tail -n 25 "$log" 2> /dev/null
+		else
+			awk '/^not ok/ { show = 1; print; next } /^ok/ { show = 0 } show && /^#/' "$log"
+		fi | sed 's/^/    | /'
+	elif [ "$s" != 0 ]; then
+		grep -a '# SKIP' "$log" | sed 's/^/    | /'
+	fi
+}
+
+in_vm() {	# SYSTEMD? NAME...: boots one VM for the scripts, then counts
+	local option=$1 name log
+
+	shift
+	[ $# -gt 0 ] || return 0
+	printf '%5d s  booting a VM for %d scripts\n' $SECONDS $#
+	# The VM is killed only if something in it hangs beyond its own time-outs.
+	# shellcheck disable=SC2086 # no option is no word
+	scripts/vm_run.sh $option --timeout 1000 -- scripts/selftest.sh --inside "$@"
+	log=$?
+	for name; do
+		printf '         %-42s' "$name"
+		tally "$name"
+	done
+	if [ "$log" != 0 ]; then
+		failed=$((failed + 1))
+		broken+=("the VM: status $log")
+		echo "         the VM itself failed with status $log"
+	fi
+}
+
+if [ -n "$inside" ]; then
+	for name; do
+		read -r _ limit < <(placement "$name")
+		run "$name" "$limit" bash "$name"
+		echo "status $(cat "$(log_of "$name").status")"
+	done
+	exit 0
+fi
+
+patterns=("$@")
+mapfile -t unit < <(programs unit)
+mapfile -t bpf < <(programs bpf)
+mapfile -t host < <(scripts host)
+mapfile -t vm < <(scripts vm)
+mapfile -t systemd < <(scripts systemd)
+
+if [ -n "$list" ]; then
+	for name in "${unit[@]}" "${bpf[@]}" "${host[@]}"; do
+		echo "host $name"
+	done
+	for name in "${vm[@]}"; do
+		echo "vm $name"
+	done
+	for name in "${systemd[@]}"; do
+		echo "systemd $name"
+	done
+	exit 0
+fi
+
+if [ "$(id -u)" != 0 ]; then
+	echo "selftest: needs root, to install packages, make network namespaces and load BPF" \
+		"programs: sudo scripts/selftest.sh" >&2
+	exit 1
+fi
+
+rm -rf "$out" && mkdir -p "$out" || exit 1
+scripts/install_deps.sh || exit 1
+
+if [ -n "$build" ]; then
+	echo "building"
+	release=$(scripts/vm_image.sh) || exit 1
+	headers=/usr/src/linux-headers-$release
+	make -j2 KDIR="$headers" all tests || { echo "selftest: the build failed" >&2; exit 1; }
+	if [ ${#unit[@]} -gt 0 ]; then
+		make -j2 SAN=1 "${unit[@]/#/build/san/}" ||
+			{ echo "selftest: the sanitizer build failed" >&2; exit 1; }
+	fi
+fi
+
+for name in "${unit[@]}" "${bpf[@]}"; do
+	run "$name" 300 "build/$name"
+	tally "$name"
+done
+for name in "${unit[@]/#/build/san/}"; do
+	run "$name" 600 "$name"
+	tally "$name"
+done
+for name in "${host[@]}"; do
+	read -r _ limit < <(placement "$name")
+	run "$name" "$limit" bash "$name"
+	tally "$name"
+done
+in_vm '' "${vm[@]}"
+in_vm --systemd "${systemd[@]}"
+
+if [ ${#broken[@]} -gt 0 ]; then
+	echo "failed:"
+	printf '  %s\n' "${broken[@]}"
+	echo "outputs are in $out"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

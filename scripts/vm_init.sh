@@ -1,0 +1,73 @@
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Process 1 in the VM of vm_run.sh: finishes the mounts, runs the command, reports its exit
+# status through the shared run directory and ends the VM. With systemd, it becomes systemd,
+# which runs the same file again as a service (argument "service").
+project=$1
+run=$2
+
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root TERM=dumb LC_ALL=C.UTF-8 SLUICE_IN_VM=1
+
+run_command() {
+	local status
+
+	cd "$project" || exit 1
+	# A pipe, because the port can be opened only once and scripts reopen /dev/stderr.
+	bash "$run/command" < /dev/null > >(exec cat > /dev/vport*p1) 2>&1
+	status=$?
+	# Let the last words through, but do not wait for those who still hold the pipe.
+	for _ in {1..20}; do
+		kill -0 $! 2> /dev/null || break
+		sleep 0.05
+	done
+	dmesg > "$run/kernel.log"
+	echo "$status" > "$run/status.new" && mv "$run/status.new" "$run/status"
+	sync -f "$run/status"
+	echo 1 > /proc/sys/kernel/sysrq
+	echo b > /proc/sysrq-trigger	# QEMU runs with -no-reboot: this ends it
+	sleep 60
+}
+
+if [ "${3:-}" = service ]; then
+	run_command
+	exit 1
+fi
+
+: > /etc/fstab
+echo sluice-vm > /proc/sys/kernel/hostname
+
+if [ -e "$run/systemd" ]; then
+	mkdir -p /run/systemd/system
+	cat > /run/systemd/system/sluice-vm.service <<-END
+	[Unit]
+	Description=Command of vm_run.sh
+	Wants=dbus.socket
+	After=basic.target dbus.socket
+
+	[Service]
+	Type=oneshot
+	TimeoutStartSec=infinity
+	ExecStart=/bin/bash $project/scripts/vm_init.sh $project $run service
+	END
+	cat > /run/systemd/system/sluice-vm.target <<-END
+	[Unit]
+	Requires=basic.target sluice-vm.service
+	AllowIsolate=yes
+	END
+	exec /lib/systemd/systemd --unit=sluice-vm.target --log-target=kmsg
+fi
+
+mkdir -p /dev/pts /dev/shm
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
+mount -t devpts devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
+ip link set lo up
+run_command

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "lib/sysfs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int sysfs_read(const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+	int fd, r;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size - 1);
+	r = n < 0 ? -errno : 0;
+	close(fd);
+	if (r < 0)
+		return r;
+	if (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+int sysfs_read_u32(const char *path, uint32_t *value)
+{
+	unsigned long v;
+	char buf[32], *end;
+	int r;
+
+	r = sysfs_read(path, buf, sizeof(buf));
+	if (r < 0)
+		return r;
+	errno = 0;
+	v = strtoul(buf, &end, 10);
+	if (end == buf || *end || errno || !isdigit((unsigned char)buf[0]) || v > UINT32_MAX)
+		return -EINVAL;
+	*value = (uint32_t)v;
+	return 0;
+}
+
+int sysfs_write(const char *path, const char *text)
+{
+	ssize_t n;
+	int fd, r;
+
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	r = n < 0 ? -errno : n < (ssize_t)strlen(text) ? -EIO : 0;
+	close(fd);
+	return r;
+}
+
+bool sysfs_exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Small files of sysfs and procfs: one value each. */
+#ifndef SLUICE_LIB_SYSFS_H
+#define SLUICE_LIB_SYSFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads a file into buf without the newline at its end; its length or -errno. */
+int sysfs_read(const char *path, char *buf, size_t size);
+int sysfs_read_u32(const char *path, uint32_t *value);
+/* One write() of text. 0 or -errno, as the kernel's store function answered. */
+int sysfs_write(const char *path, const char *text);
+bool sysfs_exists(const char *path);
+
+#endif

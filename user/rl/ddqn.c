@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "rl/ddqn.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "lib/rng.h"
+#include "nn/mlp.h"
+#include "rl/replay.h"
+
+#define BLOB_MAGIC	0x4e514444u	/* "DDQN" in memory order */
+#define BLOB_VERSION	1
+#define BLOB_ARRAYS	4		/* online, target, Adam's m and v */
+
+struct ddqn {
+	struct ddqn_config config;
+	struct mlp online, target;
+	struct mlp_pass pass;		/* one observation: (max_rows, ...) */
+	struct mlp_pass batch_pass;	/* chosen rows: (batch, ...) */
+	struct adam adam;
+	struct replay replay;
+	struct rng rng;			/* of sampling */
+	uint64_t updates;
+
+	float *batch_x;			/* (batch, features) */
+	float *grad_out;		/* (batch, outputs) */
+	float *grad;			/* (n_params) */
+	float *q;			/* (max_rows * outputs) */
+	float *y;			/* (batch) targets */
+	unsigned int *output;		/* (batch) */
+};
+
+struct blob_head {
+	uint32_t magic, version;
+	uint32_t features, outputs, hidden[2];
+	uint64_t n_params;
+	uint64_t updates;
+	uint64_t adam_steps;
+	uint32_t crc;			/* of the whole blob with this field 0 */
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct blob_head) == 56, "no hidden padding in what is saved");
+
+/* dim[] of the network: features, the hidden layers that exist, outputs. Returns the layers. */
+static unsigned int shape(const struct ddqn_config *c, unsigned int dim[4])
+{
+	unsigned int n = 0;
+
+	dim[n++] = c->features;
+	for (int i = 0; i < 2; i++)
+		if (c->hidden[i])
+			dim[n++] = c->hidden[i];
+	dim[n] = c->outputs;
+	return n;
+}
+
+int ddqn_new(const struct ddqn_config *c, struct ddqn **ret)
+{
+	struct rng root, init;
+	unsigned int dim[4], layers;
+	struct ddqn *d;
+	int r = -ENOMEM;
+
+	if (!c->features || !c->outputs || !c->max_rows || !c->batch || !c->replay_size ||
+	    !(c->gamma >= 0.0f && c->gamma < 1.0f) || !(c->tau > 0.0f && c->tau <= 1.0f) ||
+	    !(c->learning_rate > 0.0f))
+		return -EINVAL;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->config = *c;
+	layers = shape(c, dim);
+
+	if ((r = mlp_init(&d->online, dim, layers)) < 0 ||
+	    (r = mlp_init(&d->target, dim, layers)) < 0 ||
+	    (r = mlp_pass_init(&d->pass, &d->online, c->max_rows)) < 0 ||
+	    (r = mlp_pass_init(&d->batch_pass, &d->online, c->batch)) < 0 ||
+	    (r = adam_init(&d->adam, d->online.n_params, c->learning_rate)) < 0 ||
+	    (r = replay_init(&d->replay, c->features, c->outputs, c->replay_size)) < 0)
+		goto fail;
+
+	r = -ENOMEM;
+	d->batch_x = calloc((size_t)c->batch * c->features, sizeof(*d->batch_x));
+	d->grad_out = calloc((size_t)c->batch * c->outputs, sizeof(*d->grad_out));
+	d->grad = calloc(d->online.n_params, sizeof(*d->grad));
+	d->q = calloc((size_t)c->max_rows * c->outputs, sizeof(*d->q));
+	d->y = calloc(c->batch, sizeof(*d->y));
+	d->output = calloc(c->batch, sizeof(*d->output));
+	if (!d->batch_x || !d->grad_out || !d->grad || !d->q || !d->y || !d->output)
+		goto fail;
+
+	rng_seed(&root, c->seed);
+	rng_split(&root, 0, &init);
+	rng_split(&root, 1, &d->rng);
+	mlp_randomize(&d->online, &init);
+	memcpy(d->target.params, d->online.params, d->online.n_params * sizeof(float));
+	*ret = d;
+	return 0;
+fail:
+	ddqn_free(d);
+	return r;
+}
+
+void ddqn_free(struct ddqn *d)
+{
+	if (!d)
+		return;
+	mlp_fini(&d->online);
+	mlp_fini(&d->target);
+	mlp_pass_fini(&d->pass);
+	mlp_pass_fini(&d->batch_pass);
+	adam_fini(&d->adam);
+	replay_fini(&d->replay);
+	free(d->batch_x);
+	free(d->grad_out);
+	free(d->grad);
+	free(d->q);
+	free(d->y);
+	free(d->output);
+	free(d);
+}
+
+void ddqn_q(struct ddqn *d, const struct ddqn_obs *o, float *q)
+{
+	const float *out = mlp_forward(&d->online, &d->pass, o->x, o->rows);
+
+	memcpy(q, out, (size_t)o->rows * d->config.outputs * sizeof(*q));
+}
+
+static int masked_argmax(const float *q, const uint8_t *feasible, unsigned int n)
+{
+	int best = -1;
+
+	for (unsigned int a = 0; a < n; a++)
+		if ((!feasible || feasible[a]) && (best < 0 || q[a] > q[best]))
+			best = a;
+	return best;
+}
+
+int ddqn_greedy(struct ddqn *d, const struct ddqn_obs *o)
+{
+	ddqn_q(d, o, d->q);
+	return masked_argmax(d->q, o->feasible, o->rows * d->config.outputs);
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(x[i]))
+			return false;
+	return true;
+}
+
+void ddqn_remember(struct ddqn *d, const float *row_x, unsigned int output, float reward,
+		   const struct ddqn_obs *next)
+{
+	const struct ddqn_config *c = &d->config;
+
+	/* One bad number would spread through every weight: such a transition is left out. */
+	if (output >= c->outputs || next->rows > c->max_rows || !isfinite(reward) ||
+	    !all_finite(row_x, c->features) ||
+	    !all_finite(next->x, (size_t)next->rows * c->features))
+		return;
+	/* Out of memory: learning goes on with what the ring holds. */
+	(void)replay_add(&d->replay, row_x, output, reward, next->x, next->feasible, next->rows);
+}
+
+/* r + gamma * Q_target(s', argmax Q_online(s', .)), or r when no action follows. */
+static float target_of(struct ddqn *d, const struct replay_entry *e)
+{
+	const unsigned int n = e->next_rows * d->config.outputs;
+	int best;
+
+	if (!e->next_rows)
+		return e->reward;
+	best = masked_argmax(mlp_forward(&d->online, &d->pass, e->next_x, e->next_rows),
+			     e->next_feasible, n);
+	if (best < 0)
+		return e->reward;
+	/* Of the target network only the chosen row is needed. */
+	return e->reward + d->config.gamma *
+	       mlp_forward(&d->target, &d->pass,
+			   e->next_x + (size_t)(best / d->config.outputs) * d->config.features,
+			   1)[best % d->config.outputs];
+}
+
+float ddqn_update(struct ddqn *d)
+{
+	const struct ddqn_config *c = &d->config;
+	const float *q;		/* (batch, outputs) */
+	double loss = 0.0;
+
+	if (!d->replay.used || d->replay.used < c->warmup)
+		return -1.0f;
+	for (unsigned int i = 0; i < c->batch; i++) {
+		const struct replay_entry *e = replay_sample(&d->replay, &d->rng);
+
+		memcpy(d->batch_x + (size_t)i * c->features, e->row_x,
+		       c->features * sizeof(float));
+		d->output[i] = e->output;
+		d->y[i] = target_of(d, e);
+	}
+
+	q = mlp_forward(&d->online, &d->batch_pass, d->batch_x, c->batch);
+	memset(d->grad_out, 0, (size_t)c->batch * c->outputs * sizeof(float));
+	for (unsigned int i = 0; i < c->batch; i++) {
+		const size_t at = (size_t)i * c->outputs + d->output[i];
+		const float err = q[at] - d->y[i], size = fabsf(err);
+
+		/* Huber's loss: squared near zero, linear beyond 1, so that outliers stay tame. */
+		loss += size <= 1.0f ? 0.5f * err * err : size - 0.5f;
+		d->grad_out[at] = (size <= 1.0f ? err : copysignf(1.0f, err)) / c->batch;
+	}
+	memset(d->grad, 0, d->online.n_params * sizeof(float));
+	mlp_backward(&d->online, &d->batch_pass, d->grad_out, d->grad);
+	/* A gradient that overflowed is not applied; the weights stay finite. */
+	if (!isfinite(loss) || !mlp_clip(d->grad, d->online.n_params, c->grad_clip))
+		return -1.0f;
+	adam_step(&d->adam, d->online.params, d->grad);
+	for (size_t i = 0; i < d->online.n_params; i++)
+		d->target.params[i] += c->tau * (d->online.params[i] - d->target.params[i]);
+	d->updates++;
+	return loss / c->batch;
+}
+
+uint64_t ddqn_updates(const struct ddqn *d)
+{
+	return d->updates;
+}
+
+/* The parameter arrays in the order in which a blob holds them. */
+static void blob_arrays(const struct ddqn *d, float *array[BLOB_ARRAYS])
+{
+	array[0] = d->online.params;
+	array[1] = d->target.params;
+	array[2] = d->adam.m;
+	array[3] = d->adam.v;
+}
+
+static uint32_t blob_crc(struct blob_head head, const void *payload, size_t size)
+{
+	head.crc = 0;
+	return crc32_z(crc32_z(0, (const Bytef *)&head, sizeof(head)), payload, size);
+}
+
+static struct blob_head blob_head(const struct ddqn *d)
+{
+	return (struct blob_head) {
+		.magic = BLOB_MAGIC,
+		.version = BLOB_VERSION,
+		.features = d->config.features,
+		.outputs = d->config.outputs,
+		.hidden = { d->config.hidden[0], d->config.hidden[1] },
+		.n_params = d->online.n_params,
+		.updates = d->updates,
+		.adam_steps = d->adam.t,
+	};
+}
+
+int ddqn_save(const struct ddqn *d, void **blob, size_t *size)
+{
+	const size_t bytes = d->online.n_params * sizeof(float);
+	struct blob_head head = blob_head(d);
+	float *array[BLOB_ARRAYS];
+	uint8_t *p;
+
+	p = malloc(sizeof(head) + BLOB_ARRAYS * bytes);
+	if (!p)
+		return -ENOMEM;
+	blob_arrays(d, array);
+	for (int i = 0; i < BLOB_ARRAYS; i++)
+		memcpy(p + sizeof(head) + i * bytes, array[i], bytes);
+	head.crc = blob_crc(head, p + sizeof(head), BLOB_ARRAYS * bytes);
+	memcpy(p, &head, sizeof(head));
+	*blob = p;
+	*size = sizeof(head) + BLOB_ARRAYS * bytes;
+	return 0;
+}
+
+int ddqn_load(struct ddqn *d, const void *blob, size_t size)
+{
+	const size_t bytes = d->online.n_params * sizeof(float);
+	const struct blob_head want = blob_head(d);
+	const uint8_t *payload = (const uint8_t *)blob + sizeof(want);
+	struct blob_head head;
+	float *array[BLOB_ARRAYS];
+
+	if (size < sizeof(head))
+		return -EBADMSG;
+	memcpy(&head, blob, sizeof(head));
+	if (head.magic != BLOB_MAGIC ||
+	    head.crc != blob_crc(head, payload, size - sizeof(head)))
+		return -EBADMSG;
+	if (head.version != BLOB_VERSION || head.features != want.features ||
+	    head.outputs != want.outputs || head.hidden[0] != want.hidden[0] ||
+	    head.hidden[1] != want.hidden[1] || head.n_params != want.n_params)
+		return -EINVAL;
+	if (size != sizeof(head) + BLOB_ARRAYS * bytes)
+		return -EBADMSG;
+	for (size_t i = 0; i < size - sizeof(head); i += sizeof(float)) {
+		float x;
+
+		memcpy(&x, payload + i, sizeof(x));
+		if (!isfinite(x))
+			return -EBADMSG;
+	}
+	blob_arrays(d, array);
+	for (int i = 0; i < BLOB_ARRAYS; i++)
+		memcpy(array[i], payload + i * bytes, bytes);
+	d->updates = head.updates;
+	d->adam.t = head.adam_steps;
+	return 0;
+}
