@@ -1,0 +1,213 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# sluice-test: host timeout=180
+#
+# "sluice replay": every packet of a capture is accounted for, bad files are refused, and the
+# system is left as it was. The captures made here are hexadecimal, so that they need no tool.
+
+. "$(dirname "$0")/../lib.sh"
+require_root
+require_build build/sluice
+
+sluice=build/sluice
+pcaps=../shared/data/pcaps
+
+# Hexadecimal digits (blanks are ignored) to bytes.
+hex()
+{
+	printf "$(tr -d ' \n\t' | sed 's/../\\x&/g')"
+}
+
+# Headers of a capture of link type $1 (hexadecimal, one byte) and of a packet of $1 bytes.
+file_header() { echo "d4c3b2a1 0200 0400 00000000 00000000 00000400 $1000000"; }
+packet_header() { printf '00000000 00000000 %02x000000 %02x000000' "$1" "$1"; }
+ether="020000000002 020000000001"
+ip_udp="4500001c 00000000 40110000 0a000001 0a000002 1111 2222 0008 0000"	# 28 bytes
+back="4500001c 00000000 40110000 0a000002 0a000001 2222 1111 0008 0000"
+
+# sum_json: "packets steered passed in_flows bytes_in_flows flows" of a replay's JSON.
+sum_json()
+{
+	awk '{ sub(",$", "") }
+		/^  "packets"/ { packets = $2 }
+		/^  "steered"/ { steered = $2 }
+		/^  "passed": {$/ { inside = 1; next }
+		inside && /^  }/ { inside = 0 }
+		inside { passed += $2 }
+		/^      "packets"/ { in_flows += $2; flows++ }
+		/^      "bytes"/ { bytes += $2 }
+		END { print packets + 0, steered + 0, passed + 0, in_flows + 0, bytes + 0, flows + 0 }'
+}
+
+# check_sums FILE: sets $sums.
+check_sums()
+{
+	local out=$tmpdir/out.json packets steered passed in_flows
+
+	$sluice replay "$1" -j > "$out" 2> "$tmpdir/err"
+	check_err $? "$1: $(cat "$tmpdir/err")"
+	sums=$(sum_json < "$out")
+	read -r packets steered passed in_flows _ <<< "$sums"
+	[ $((steered + passed)) = "$packets" ] && [ "$in_flows" = "$steered" ]
+	check_err $? "$1: $packets packets, $steered steered, $passed passed, $in_flows in flows"
+}
+
+test_small()
+{
+	{
+		file_header 01
+		packet_header 42; echo "$ether 0800 $ip_udp"
+		packet_header 42; echo "$ether 0800 $back"
+		packet_header 42; echo "$ether 0800 $ip_udp"
+		packet_header 10; echo "02000000000202000000"
+		packet_header 14; echo "$ether 0806"
+	} | hex > "$tmpdir/small.pcap"
+	check_sums "$tmpdir/small.pcap"
+	[ "$sums" = "5 3 2 3 126 2" ]; check_err $? "counts are $sums"
+	grep -q '"truncated": 1' "$tmpdir/out.json"; check_err $? "a frame of 10 bytes: no truncated"
+	grep -q '"not_ip": 1' "$tmpdir/out.json"; check_err $? "ARP: no not_ip"
+	[ "$(grep -c '"cpu"' "$tmpdir/out.json")" = 2 ] &&
+		[ "$(grep '"cpu"' "$tmpdir/out.json" | sort -u | wc -l)" = 1 ]
+	check_err $? "both directions are not on one CPU"
+	$sluice replay "$tmpdir/small.pcap" | grep -q '^5 packets, 3 steered in 2 flows$'
+	check_err $? "the text says otherwise"
+}
+
+test_raw_ip()
+{
+	{
+		file_header 65		# LINKTYPE_RAW
+		packet_header 28; echo "$ip_udp"
+	} | hex > "$tmpdir/raw.pcap"
+	check_sums "$tmpdir/raw.pcap"
+	[ "$sums" = "1 1 0 1 28 1" ]; check_err $? "counts are $sums, bytes are not as captured"
+	{
+		file_header 71		# LINKTYPE_LINUX_SLL
+		packet_header 44; echo "0000 0001 0006 0200000000010000 0800 $ip_udp"
+		packet_header 10; echo "00000001000602000000"
+	} | hex > "$tmpdir/sll.pcap"
+	check_sums "$tmpdir/sll.pcap"
+	[ "$sums" = "2 1 1 1 44 1" ]; check_err $? "counts are $sums for cooked frames"
+}
+
+# Frames beyond one page go through xdp.frags; what no test run takes has a name.
+test_large_frames()
+{
+	local bytes payload
+
+	for bytes in 2048 2049 9000 65535 100000; do
+		payload=$((bytes - 42))
+		{
+			file_header 01 | hex
+			printf '00000000 00000000 %02x%02x%02x00 %02x%02x%02x00' \
+				$((bytes & 255)) $((bytes >> 8 & 255)) $((bytes >> 16)) \
+				$((bytes & 255)) $((bytes >> 8 & 255)) $((bytes >> 16)) |
+				hex
+			echo "$ether 0800 $ip_udp" | hex
+			head -c $payload /dev/zero
+		} > "$tmpdir/large.pcap"
+		check_sums "$tmpdir/large.pcap"
+		if [ $bytes = 100000 ]; then
+			grep -q '"oversize": 1' "$tmpdir/out.json"
+			check_err $? "$bytes bytes: $sums, not oversize"
+		else
+			[ "$sums" = "1 1 0 1 $bytes 1" ]; check_err $? "$bytes bytes: $sums"
+		fi
+	done
+}
+
+# refused FILE PATTERN: status 1, nothing on stdout, and a sentence.
+refused()
+{
+	local out status
+
+	out=$($sluice -j replay "$1" 2> "$tmpdir/err")
+	status=$?
+	[ $status = 1 ] && [ -z "$out" ]; check_err $? "$1: status $status, output '$out'"
+	[[ $(cat "$tmpdir/err") == "sluice: "*$2* ]]; check_err $? "$1: $(cat "$tmpdir/err")"
+	[ "$(wc -l < "$tmpdir/err")" = 1 ]; check_err $? "$1: more than one line"
+}
+
+test_bad_files()
+{
+	head -c 90 "$tmpdir/small.pcap" > "$tmpdir/cut.pcap"
+	refused "$tmpdir/cut.pcap" "cut.pcap is damaged"
+	head -c 10 "$tmpdir/small.pcap" > "$tmpdir/head.pcap"
+	refused "$tmpdir/head.pcap" head.pcap
+	: > "$tmpdir/empty.pcap"
+	refused "$tmpdir/empty.pcap" empty.pcap
+	echo "this is no capture, it is a text of some length" > "$tmpdir/text.pcap"
+	refused "$tmpdir/text.pcap" text.pcap
+	refused "$tmpdir/none.pcap" none.pcap
+	refused "$tmpdir" "$tmpdir"
+	file_header 69 | hex > "$tmpdir/wifi.pcap"	# LINKTYPE_IEEE802_11
+	refused "$tmpdir/wifi.pcap" "link type IEEE802_11"
+	$sluice replay 2> /dev/null; [ $? = 2 ]; check_err $? "no file: not a usage error"
+}
+
+test_no_packets()
+{
+	file_header 01 | hex > "$tmpdir/nothing.pcap"
+	check_sums "$tmpdir/nothing.pcap"
+	[ "$sums" = "0 0 0 0 0 0" ]; check_err $? "counts are $sums"
+}
+
+our_objects() { bpftool "$1" show | grep -cE 'name (xdp_steer|cpu_deliver|steer_ctl|\.rodata\.sluice)'; }
+
+test_no_trace()
+{
+	local progs maps
+
+	progs=$(our_objects prog)
+	maps=$(our_objects map)
+	$sluice replay "$tmpdir/small.pcap" > /dev/null; check_err $? "replay"
+	busywait 3000 same_objects "$progs" "$maps"
+	check_err $? "programs or maps are left"
+}
+same_objects() { [ "$(our_objects prog)" -le "$1" ] && [ "$(our_objects map)" -le "$2" ]; }
+
+test_mix()
+{
+	local packets
+
+	check_sums $pcaps/mix-shared.pcap
+	read -r packets _ <<< "$sums"
+	[ "$packets" = 60205 ]; check_err $? "$packets of 60205 packets"
+}
+
+# The number of packets of others' captures is known from their manifest.
+test_manifest()
+{
+	local file expected packets tested=0
+
+	while IFS=$'\t' read -r file _ expected _; do
+		case $file in
+		ndpi/1kxun.pcap|ndpi/dns.pcap|ndpi/teams.pcap|*frag*|*qinq*|*vlan*|*ip6*|*ipv6*) ;;
+		*) continue ;;
+		esac
+		[ -e "$pcaps/$file" ] || continue
+		$sluice replay "$pcaps/$file" > /dev/null 2> "$tmpdir/err" ||
+			{ grep -q 'link type\|damaged' "$tmpdir/err" && continue; }
+		check_sums "$pcaps/$file"
+		read -r packets _ <<< "$sums"
+		[ "$packets" = "$expected" ]; check_err $? "$file: $packets of $expected packets"
+		tested=$((tested + 1))
+	done < $pcaps/MANIFEST.tsv
+	diag "$tested captures"
+	[ $tested -ge 3 ]; check_err $? "only $tested captures could be read"
+}
+
+run_test test_small "a small capture, packet by packet"
+run_test test_raw_ip "raw IP and cooked captures; bytes are those captured"
+run_test test_large_frames "large frames go through xdp.frags"
+run_test test_bad_files "damaged and foreign files are refused with a sentence"
+run_test test_no_packets "a capture without packets"
+run_test test_no_trace "nothing is left on the system"
+if [ -e $pcaps/mix-shared.pcap ]; then
+	run_test test_mix "mix-shared.pcap: steered + passed = packets"
+	run_test test_manifest "captures of a manifest: no packet is missing"
+else
+	tap_skip "mix-shared.pcap: steered + passed = packets" "no $pcaps"
+	tap_skip "captures of a manifest: no packet is missing" "no $pcaps"
+fi
+tap_end

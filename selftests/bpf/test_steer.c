@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The XDP program on crafted frames, by BPF_PROG_RUN on a private instance:
+ * nothing is attached or pinned.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sluice/hash.h>
+#include "frames.h"
+#include "lib/steer_priv.h"
+
+static struct sl_err err;
+static struct frame frame;
+static struct steer_snapshot snap;
+
+static const struct sluice_flow_key tcp4 = {
+	.saddr = { 10, 0, 0, 1 }, .daddr = { 10, 0, 0, 2 },
+	.sport = 0x1234, .dport = 0x5678, .proto = IPPROTO_TCP, .family = 4,
+};
+static const struct sluice_flow_key udp4 = {
+	.saddr = { 10, 0, 0, 3 }, .daddr = { 10, 0, 0, 4 },
+	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_UDP, .family = 4,
+};
+static const struct sluice_flow_key tcp6 = {
+	.saddr = { 0xfd, [15] = 1 }, .daddr = { 0xfd, [15] = 2 },
+	.sport = 0x1234, .dport = 0x5678, .proto = IPPROTO_TCP, .family = 6,
+};
+static const struct sluice_flow_key udp6 = {
+	.saddr = { 0xfd, [15] = 3 }, .daddr = { 0xfd, [15] = 4 },
+	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_UDP, .family = 6,
+};
+static const struct sluice_flow_key *const all_keys[] = { &tcp4, &udp4, &tcp6, &udp6 };
+
+#define CHECK(call) do {				\
+	int check_r = (call);				\
+	if (check_r)					\
+		fail_msg("%s: %d: %s", #call, check_r, err.text);	\
+} while (0)
+
+static int setup_empty(void **state)
+{
+	struct steer *s = steer_alloc(NULL);
+
+	if (!s || steer_load_object(s, 64, true, &err) || steer_open_maps(s, &err)) {
+		fprintf(stderr, "# %s\n", err.text);
+		steer_close(s);
+		return -1;
+	}
+	*state = s;
+	return 0;
+}
+
+/* CPU 0 is the target of every bucket. */
+static int setup_cpu0(void **state)
+{
+	const __u16 cpu = 0;
+
+	if (setup_empty(state))
+		return -1;
+	return steer_write_targets(*state, &cpu, 1, 0, &err);
+}
+
+static int teardown(void **state)
+{
+	steer_close(*state);
+	return 0;
+}
+
+static __u32 run_on(int prog_fd)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame.data, .data_size_in = frame.bytes);
+
+	CHECK(bpf_prog_test_run_opts(prog_fd, &o));
+	return o.retval;
+}
+
+static __u32 run(struct steer *s)
+{
+	return run_on(s->prog[STEER_PROG_xdp_steer]);
+}
+
+static void read_counters(struct steer *s)
+{
+	CHECK(steer_read_counters(s, &snap, &err));
+}
+
+/* Runs the frame: it must pass for this reason, and be counted for nothing else. */
+static void expect_pass(struct steer *s, enum sluice_pass reason, const char *what)
+{
+	struct steer_snapshot before;
+
+	read_counters(s);
+	before = snap;
+	if (run(s) != XDP_PASS)
+		fail_msg("%s does not pass", what);
+	read_counters(s);
+	assert_int_equal(snap.stats.seen, before.stats.seen + 1);
+	for (int i = 0; i < SLUICE_PASS_MAX; i++) {
+		const __u64 n = snap.pass[i].packets - before.pass[i].packets;
+
+		if (n != (i == (int)reason))
+			fail_msg("%s: reason %d counted %llu times", what, i, n);
+	}
+	assert_int_equal(snap.pass[reason].bytes, before.pass[reason].bytes + frame.bytes);
+	assert_memory_equal(snap.cpu, before.cpu, sizeof(snap.cpu));
+	assert_memory_equal(snap.bucket, before.bucket, sizeof(snap.bucket));
+}
+
+/* Runs the frame: it must be steered to the CPU, by the bucket of key. */
+static void expect_steered(struct steer *s, const struct sluice_flow_key *key, unsigned int cpu)
+{
+	const __u32 b = sluice_bucket_of(key);
+	struct steer_snapshot before;
+
+	read_counters(s);
+	before = snap;
+	assert_int_equal(run(s), XDP_REDIRECT);
+	read_counters(s);
+	assert_int_equal(snap.cpu[cpu].packets, before.cpu[cpu].packets + 1);
+	assert_int_equal(snap.cpu[cpu].bytes, before.cpu[cpu].bytes + frame.bytes);
+	assert_int_equal(snap.bucket[b].packets, before.bucket[b].packets + 1);
+	assert_int_equal(snap.bucket[b].bytes, before.bucket[b].bytes + frame.bytes);
+	assert_memory_equal(snap.pass, before.pass, sizeof(snap.pass));
+}
+
+/* --- parsing --------------------------------------------------------------- */
+
+static void test_plain_packets_are_steered(void **state)
+{
+	for (size_t i = 0; i < 4; i++)
+		for (unsigned int vlans = 0; vlans <= SLUICE_MAX_VLANS; vlans++) {
+			frame_make(&frame, all_keys[i], vlans, 10);
+			expect_steered(*state, all_keys[i], 0);
+		}
+}
+
+static void test_three_vlan_tags_pass(void **state)
+{
+	frame_make(&frame, &tcp4, SLUICE_MAX_VLANS + 1, 10);
+	expect_pass(*state, SLUICE_PASS_too_many_vlans, "three tags");
+}
+
+static void test_ip_options(void **state)
+{
+	for (unsigned int ihl = 5; ihl <= 15; ihl++) {
+		frame_begin(&frame, 0, ETH_P_IP);
+		frame_ip4(&frame, &udp4, ihl, frame_l4_bytes(&udp4, 4));
+		frame_l4(&frame, &udp4, 4);
+		expect_steered(*state, &udp4, 0);
+	}
+}
+
+/* Every length of a frame: truncated below the end of the transport header, steered from there. */
+static void test_truncation(void **state)
+{
+	for (size_t i = 0; i < 4; i++)
+		for (unsigned int vlans = 0; vlans <= SLUICE_MAX_VLANS; vlans++) {
+			frame_make(&frame, all_keys[i], vlans, 0);
+			expect_steered(*state, all_keys[i], 0);
+			while (frame.bytes > ETH_HLEN) {
+				frame.bytes--;
+				expect_pass(*state, SLUICE_PASS_truncated, "cut frame");
+			}
+		}
+}
+
+static void test_not_ip(void **state)
+{
+	frame_make(&frame, &tcp4, 0, 10);
+	((struct ethhdr *)frame.data)->h_proto = htons(ETH_P_ARP);
+	expect_pass(*state, SLUICE_PASS_not_ip, "ARP");
+	frame_make(&frame, &tcp4, 1, 10);
+	frame.data[16] = 0x08, frame.data[17] = 0x06;
+	expect_pass(*state, SLUICE_PASS_not_ip, "ARP behind a tag");
+}
+
+static void test_bad_ip4(void **state)
+{
+	struct iphdr *ip;
+
+	ip = frame_make(&frame, &tcp4, 0, 10);
+	ip->version = 5;
+	expect_pass(*state, SLUICE_PASS_bad_ip, "version 5");
+	ip = frame_make(&frame, &tcp4, 0, 10);
+	ip->ihl = 4;
+	expect_pass(*state, SLUICE_PASS_bad_ip, "header length 16");
+	ip = frame_make(&frame, &tcp4, 0, 10);
+	ip->tot_len = htons(19);
+	expect_pass(*state, SLUICE_PASS_bad_ip, "total below header length");
+
+	/* The transport header must be inside the packet, not in the padding: both sides. */
+	ip = frame_make(&frame, &tcp4, 0, 10);
+	ip->tot_len = htons(20 + 19);
+	expect_pass(*state, SLUICE_PASS_bad_ip, "total cuts TCP");
+	ip->tot_len = htons(20 + 20);
+	expect_steered(*state, &tcp4, 0);
+	ip = frame_make(&frame, &udp4, 0, 10);
+	ip->tot_len = htons(20 + 7);
+	expect_pass(*state, SLUICE_PASS_bad_ip, "total cuts UDP");
+	ip->tot_len = htons(20 + 8);
+	expect_steered(*state, &udp4, 0);
+	/* A capture or a multi-buffer frame may hold less than the IP header promises. */
+	ip->tot_len = htons(9000);
+	expect_steered(*state, &udp4, 0);
+}
+
+static void test_bad_ip6(void **state)
+{
+	struct ipv6hdr *ip;
+
+	ip = frame_make(&frame, &tcp6, 0, 10);
+	ip->version = 4;
+	expect_pass(*state, SLUICE_PASS_bad_ip, "version 4 as IPv6");
+	ip = frame_make(&frame, &tcp6, 0, 10);
+	ip->payload_len = htons(19);
+	expect_pass(*state, SLUICE_PASS_bad_ip, "payload cuts TCP");
+	ip->payload_len = htons(20);
+	expect_steered(*state, &tcp6, 0);
+}
+
+static void test_fragments(void **state)
+{
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+
+	ip = frame_make(&frame, &tcp4, 0, 10);
+	ip->frag_off = htons(0x2000);
+	expect_pass(*state, SLUICE_PASS_fragment, "first fragment");
+	ip->frag_off = htons(1);
+	expect_pass(*state, SLUICE_PASS_fragment, "last fragment");
+	ip->frag_off = htons(0x4000);	/* don't fragment: not one */
+	expect_steered(*state, &tcp4, 0);
+	ip6 = frame_make(&frame, &tcp6, 0, 10);
+	ip6->nexthdr = IPPROTO_FRAGMENT;
+	expect_pass(*state, SLUICE_PASS_fragment, "IPv6 fragment");
+}
+
+static void test_protocols(void **state)
+{
+	static const __u8 ext[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_AH, IPPROTO_DSTOPTS };
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+
+	ip6 = frame_make(&frame, &tcp6, 0, 10);
+	for (size_t i = 0; i < sizeof(ext); i++) {
+		ip6->nexthdr = ext[i];
+		expect_pass(*state, SLUICE_PASS_ip6_ext, "extension header");
+	}
+	ip6->nexthdr = IPPROTO_ICMPV6;
+	expect_pass(*state, SLUICE_PASS_not_tcp_udp, "ICMPv6");
+	ip = frame_make(&frame, &tcp4, 0, 10);
+	ip->protocol = IPPROTO_ICMP;
+	expect_pass(*state, SLUICE_PASS_not_tcp_udp, "ICMP");
+	ip->protocol = IPPROTO_SCTP;
+	expect_pass(*state, SLUICE_PASS_not_tcp_udp, "SCTP");
+}
+
+/* --- decisions ------------------------------------------------------------- */
+
+static void test_empty_tables_pass(void **state)
+{
+	for (size_t i = 0; i < 4; i++) {
+		frame_make(&frame, all_keys[i], 0, 10);
+		expect_pass(*state, SLUICE_PASS_no_target, "packet with empty tables");
+	}
+}
+
+static void test_no_cpumap_entry_passes(void **state)
+{
+	struct steer *s = *state;
+
+	frame_make(&frame, &tcp4, 0, 10);
+	for (unsigned int i = 0; i < SLUICE_BUCKETS; i++)
+		s->buckets[i].cpu = 1;		/* has no entry in setup_cpu0 */
+	read_counters(s);
+	assert_int_equal(run(s), XDP_PASS);
+	read_counters(s);
+	assert_int_equal(snap.pass[SLUICE_PASS_no_cpu].packets, 1);
+	assert_int_equal(snap.cpu[1].packets, 0);
+	for (unsigned int i = 0; i < SLUICE_BUCKETS; i++)
+		s->buckets[i].cpu = 65535;	/* beyond any map */
+	assert_int_equal(run(s), XDP_PASS);
+	read_counters(s);
+	assert_int_equal(snap.pass[SLUICE_PASS_no_cpu].packets, 2);
+}
+
+static void test_both_directions_share_a_bucket(void **state)
+{
+	for (size_t i = 0; i < 4; i++) {
+		struct sluice_flow_key back = *all_keys[i];
+
+		memcpy(back.saddr, all_keys[i]->daddr, 16);
+		memcpy(back.daddr, all_keys[i]->saddr, 16);
+		back.sport = all_keys[i]->dport;
+		back.dport = all_keys[i]->sport;
+		frame_make(&frame, all_keys[i], 0, 10);
+		expect_steered(*state, all_keys[i], 0);
+		frame_make(&frame, &back, 0, 10);
+		expect_steered(*state, all_keys[i], 0);
+	}
+}
+
+static void get_flow(struct steer *s, const struct sluice_flow_key *k, struct sluice_flow *f)
+{
+	CHECK(bpf_map_lookup_elem(s->map[STEER_MAP_flows], k, f));
+}
+
+static void test_flow_entry(void **state)
+{
+	struct steer *s = *state;
+	struct sluice_flow f;
+
+	CHECK(steer_flow_set(s, &tcp4, 0, SLUICE_FLOW_OPERATOR, 0, &err));
+	frame_make(&frame, &tcp4, 0, 10);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(run(s), XDP_REDIRECT);
+	get_flow(s, &tcp4, &f);
+	assert_int_equal(f.packets, 3);
+	assert_int_equal(f.bytes, 3 * frame.bytes);
+	assert_true(f.last_jiffies);
+	read_counters(s);
+	assert_int_equal(snap.stats.flow_hits, 3);
+	assert_int_equal(snap.stats.flow_misses, 0);
+	assert_int_equal(snap.bucket[sluice_bucket_of(&tcp4)].packets, 0);
+
+	/* Another flow, in the other direction, is another entry. */
+	frame_make(&frame, &udp4, 0, 10);
+	assert_int_equal(run(s), XDP_REDIRECT);
+	read_counters(s);
+	assert_int_equal(snap.stats.flow_misses, 1);
+
+	/* Changing it keeps its counters, and a CPU without an entry is refused. */
+	CHECK(steer_flow_set(s, &tcp4, 0, SLUICE_FLOW_LEARNED, 7, &err));
+	get_flow(s, &tcp4, &f);
+	assert_int_equal(f.packets, 3);
+	assert_int_equal(f.flags, SLUICE_FLOW_LEARNED);
+	assert_int_equal(f.generation, 7);
+	assert_int_equal(steer_flow_set(s, &tcp4, 99, SLUICE_FLOW_OPERATOR, 0, &err), -EINVAL);
+	CHECK(steer_flow_delete(s, &tcp4, &err));
+	assert_int_equal(steer_flow_delete(s, &tcp4, &err), -ENOENT);
+}
+
+static void test_flow_table_full(void **state)
+{
+	struct sluice_flow_key k = tcp4;
+	int r = 0;
+
+	for (int i = 0; i < 64; i++) {
+		k.sport = i;
+		CHECK(steer_flow_set(*state, &k, 0, SLUICE_FLOW_OPERATOR, 0, &err));
+	}
+	/* The kernel's bound is not sharp when entries are not preallocated, but there is one. */
+	for (int i = 64; i < 512 && !r; i++) {
+		k.sport = i;
+		r = steer_flow_set(*state, &k, 0, SLUICE_FLOW_OPERATOR, 0, &err);
+	}
+	assert_int_equal(r, -ENOSPC);
+}
+
+static void test_flow_list(void **state)
+{
+	struct sluice_flow_key k = tcp4;
+	struct steer_flow *flows;
+	unsigned int seen = 0;
+	size_t n;
+
+	CHECK(steer_flow_list(*state, &flows, &n, &err));
+	assert_int_equal(n, 0);
+	free(flows);
+	for (int i = 0; i < 30; i++) {
+		k.sport = i;
+		CHECK(steer_flow_set(*state, &k, 0, SLUICE_FLOW_OPERATOR, 0, &err));
+	}
+	CHECK(steer_flow_list(*state, &flows, &n, &err));
+	assert_int_equal(n, 30);
+	for (size_t i = 0; i < n; i++)
+		seen |= 1u << flows[i].key.sport;
+	assert_int_equal(seen, (1u << 30) - 1);
+	free(flows);
+}
+
+static void wait_until_lapsed(struct steer *s)
+{
+	const struct timespec tick = { .tv_nsec = 1000 * 1000 };
+
+	for (int i = 0; i < 2000; i++) {
+		read_counters(s);
+		if (snap.jiffies >= snap.lease.expires_jiffies)
+			return;
+		nanosleep(&tick, NULL);
+	}
+	fail_msg("the lease did not lapse within 2 s");
+}
+
+/* Learned points to CPU 5, which is no target: "no_cpu" shows that it was followed. */
+static void test_bucket_precedence(void **state)
+{
+	const __u32 b = sluice_bucket_of(&tcp4);
+	struct steer *s = *state;
+
+	frame_make(&frame, &tcp4, 0, 10);
+	CHECK(steer_bucket_set_learned(s, b, 5, 3));
+	expect_steered(s, &tcp4, 0);			/* no lease yet */
+	assert_int_equal(snap.stats.lapsed, 1);
+
+	CHECK(steer_lease_renew(s, 60000, 3, &err));
+	assert_int_equal(run(s), XDP_PASS);
+	read_counters(s);
+	assert_int_equal(snap.pass[SLUICE_PASS_no_cpu].packets, 1);
+	assert_int_equal(snap.lease.generation, 3);
+	assert_int_equal(snap.lease.renewals, 1);
+	assert_int_equal(snap.bucket_target[b].generation, 3);
+
+	s->buckets[b].flags |= SLUICE_BUCKET_F_HOLD;
+	expect_steered(s, &tcp4, 0);
+	assert_int_equal(snap.stats.lapsed, 1);
+	s->buckets[b].flags &= ~SLUICE_BUCKET_F_HOLD;
+
+	CHECK(steer_lease_renew(s, 20, 3, &err));
+	wait_until_lapsed(s);
+	expect_steered(s, &tcp4, 0);
+	assert_int_equal(snap.stats.lapsed, 2);
+
+	CHECK(steer_bucket_set_learned(s, b, -1, 4));
+	expect_steered(s, &tcp4, 0);
+	assert_int_equal(snap.stats.lapsed, 2);
+}
+
+static void test_flow_lease(void **state)
+{
+	struct steer *s = *state;
+	struct sluice_flow f;
+
+	CHECK(steer_flow_set(s, &tcp4, 0, SLUICE_FLOW_LEARNED, 1, &err));
+	frame_make(&frame, &tcp4, 0, 10);
+	expect_steered(s, &tcp4, 0);			/* by the bucket */
+	assert_int_equal(snap.stats.flow_hits, 0);
+	assert_int_equal(snap.stats.flow_misses, 0);
+	CHECK(steer_lease_renew(s, 60000, 1, &err));
+	assert_int_equal(run(s), XDP_REDIRECT);
+	read_counters(s);
+	assert_int_equal(snap.stats.flow_hits, 1);
+	CHECK(steer_lease_renew(s, 0, 1, &err));
+	expect_steered(s, &tcp4, 0);
+	assert_int_equal(snap.stats.flow_hits, 1);
+	get_flow(s, &tcp4, &f);
+	assert_int_equal(f.packets, 3);			/* counted either way */
+}
+
+static void test_lease_length(void **state)
+{
+	struct steer *s = *state;
+	__u64 ticks;
+
+	CHECK(steer_lease_renew(s, 10000, 1, &err));
+	read_counters(s);
+	ticks = snap.lease.expires_jiffies - snap.jiffies;
+	/* 10 s at one of the rates a kernel can have, less what has passed since. */
+	if (!(ticks > 990 && ticks <= 1000) && !(ticks > 2450 && ticks <= 2500) &&
+	    !(ticks > 2940 && ticks <= 3000) && !(ticks > 9800 && ticks <= 10000))
+		fail_msg("a lease of 10 s is %llu ticks", ticks);
+	assert_int_equal(steer_lease_renew(s, SLUICE_LEASE_MS_MIN - 1, 1, &err), -EINVAL);
+	assert_int_equal(steer_lease_renew(s, SLUICE_LEASE_MS_MAX + 1, 1, &err), -EINVAL);
+}
+
+/* --- announcements and samples --------------------------------------------- */
+
+struct heard {
+	unsigned int n;
+	struct sluice_flow_event last;
+};
+
+static void hear(const struct sluice_flow_event *ev, void *data)
+{
+	struct heard *h = data;
+
+	h->n++;
+	h->last = *ev;
+}
+
+static void test_announce(void **state)
+{
+	struct sluice_steer_config c = { .flags = SLUICE_STEER_F_ANNOUNCE, .announce_mask = 3 };
+	struct steer *s = *state;
+	struct heard h = { 0 };
+
+	assert_true(steer_event_fd(s) >= 0);
+	frame_make(&frame, &tcp4, 0, 10);
+	assert_int_equal(run(s), XDP_REDIRECT);		/* not yet switched on */
+	CHECK(steer_set_config(s, &c, &err));
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(run(s), XDP_REDIRECT);
+	assert_int_equal(steer_event_drain(s, hear, &h), 4);
+	assert_int_equal(h.n, 4);
+	assert_memory_equal(&h.last.key, &tcp4, sizeof(tcp4));
+	assert_int_equal(h.last.bucket, sluice_bucket_of(&tcp4));
+	assert_int_equal(h.last.bytes, frame.bytes);
+
+	CHECK(steer_flow_set(s, &tcp4, 0, SLUICE_FLOW_OPERATOR, 0, &err));
+	for (int i = 0; i < 16; i++)
+		run(s);
+	assert_int_equal(steer_event_drain(s, hear, &h), 0);
+	c.announce_mask = 2;
+	assert_int_equal(steer_set_config(s, &c, &err), -EINVAL);
+}
+
+static void test_samples(void **state)
+{
+	struct sluice_steer_config c = { .flags = SLUICE_STEER_F_SAMPLE, .sample_mask = 3 };
+	struct steer *s = *state;
+	struct sluice_meta meta;
+	struct frame out;
+	int timed = 0;
+
+	CHECK(steer_set_config(s, &c, &err));
+	frame_make(&frame, &tcp4, 0, 10);
+	for (int i = 0; i < 8; i++) {
+		LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame.data,
+			    .data_size_in = frame.bytes, .data_out = out.data,
+			    .data_size_out = sizeof(out.data));
+
+		CHECK(bpf_prog_test_run_opts(s->prog[STEER_PROG_xdp_steer], &o));
+		if (o.data_size_out == frame.bytes)
+			continue;
+		assert_int_equal(o.data_size_out, frame.bytes + sizeof(meta));
+		memcpy(&meta, out.data, sizeof(meta));
+		assert_int_equal(meta.magic, SLUICE_META_MAGIC);
+		assert_int_equal(meta.version, SLUICE_ABI_VERSION);
+		assert_true(meta.time_ns > 0);
+		assert_memory_equal(out.data + sizeof(meta), frame.data, frame.bytes);
+		timed++;
+	}
+	assert_int_equal(timed, 2);
+	read_counters(s);
+	assert_int_equal(snap.stats.sampled, 2);
+	assert_int_equal(snap.stats.meta_failed, 0);
+	assert_int_equal(snap.cpu[0].bytes, 8 * frame.bytes);
+}
+
+/* --- the jumbo variant, the control program -------------------------------- */
+
+static void test_jumbo(void **state)
+{
+	struct steer *s = *state;
+	const __u16 cpu = 0;
+
+	s->frags = true;
+	CHECK(steer_write_targets(s, &cpu, 1, 0, &err));
+	CHECK(steer_flow_set(s, &udp4, 0, SLUICE_FLOW_OPERATOR, 0, &err));
+	frame_make(&frame, &udp4, 0, 9000);
+	assert_int_equal(run_on(s->prog[STEER_PROG_xdp_steer_frags]), XDP_REDIRECT);
+	read_counters(s);
+	assert_int_equal(snap.cpu[0].bytes, frame.bytes);
+}
+
+static void test_unknown_control(void **state)
+{
+	struct sluice_ctl ctl = { .op = 99 };
+
+	assert_int_equal(steer_ctl_run(*state, &ctl), -EINVAL);
+}
+
+/* Targets are added and removed without touching the learned half of a bucket. */
+static void test_set_targets(void **state)
+{
+	const __u16 none_such = SLUICE_MAX_CPUS;
+	struct steer *s = *state;
+
+	CHECK(steer_bucket_set_learned(s, 9, 0, 5));
+	CHECK(steer_write_targets(s, NULL, 0, 0, &err));
+	read_counters(s);
+	assert_false(snap.target[0]);
+	assert_int_equal(snap.bucket_target[9].flags, SLUICE_BUCKET_F_LEARNED);
+	assert_int_equal(snap.bucket_target[10].flags, 0);
+	assert_int_equal(steer_write_targets(s, &none_such, 1, 0, &err), -EINVAL);
+	frame_make(&frame, &tcp4, 0, 10);
+	expect_pass(s, SLUICE_PASS_no_target, "packet without targets");
+}
+
+#define TEST_ON(setup, function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST_ON(setup_cpu0, test_plain_packets_are_steered),
+		TEST_ON(setup_cpu0, test_three_vlan_tags_pass),
+		TEST_ON(setup_cpu0, test_ip_options),
+		TEST_ON(setup_cpu0, test_truncation),
+		TEST_ON(setup_cpu0, test_not_ip),
+		TEST_ON(setup_cpu0, test_bad_ip4),
+		TEST_ON(setup_cpu0, test_bad_ip6),
+		TEST_ON(setup_cpu0, test_fragments),
+		TEST_ON(setup_cpu0, test_protocols),
+		TEST_ON(setup_empty, test_empty_tables_pass),
+		TEST_ON(setup_cpu0, test_no_cpumap_entry_passes),
+		TEST_ON(setup_cpu0, test_both_directions_share_a_bucket),
+		TEST_ON(setup_cpu0, test_flow_entry),
+		TEST_ON(setup_cpu0, test_flow_table_full),
+		TEST_ON(setup_cpu0, test_flow_list),
+		TEST_ON(setup_cpu0, test_bucket_precedence),
+		TEST_ON(setup_cpu0, test_flow_lease),
+		TEST_ON(setup_cpu0, test_lease_length),
+		TEST_ON(setup_cpu0, test_announce),
+		TEST_ON(setup_cpu0, test_samples),
+		TEST_ON(setup_empty, test_jumbo),
+		TEST_ON(setup_empty, test_unknown_control),
+		TEST_ON(setup_cpu0, test_set_targets),
+	};
+
+	if (geteuid()) {
+		puts("1..0 # SKIP needs root");
+		return 4;
+	}
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}

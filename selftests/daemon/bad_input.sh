@@ -1,0 +1,227 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# sluice-test: host timeout=120
+#
+# What a person may get wrong: one sentence that says what and what to do, a non-zero exit
+# status, and nothing half-applied.
+. "$(dirname "$0")/../lib.sh"
+. selftests/daemon/common.bash
+require_root
+require_tool setpriv ip nsenter
+require_build $sluiced $sluice
+
+ns_create a	# the daemon runs here: no interface of the machine is in reach
+
+# refused WHAT-IT-SAYS COMMAND...: fails with one line on stderr that has those words.
+refused()
+{
+	local says=$1
+
+	shift
+	"$@" > "$tmpdir/out" 2> "$tmpdir/err"
+	case $? in
+	0) check_err 1 "'$*' succeeded" ;;
+	124) check_err 1 "'$*' still ran after 10 s" ;;
+	esac
+	grep -q -- "$says" "$tmpdir/err"
+	check_err $? "'$*' said '$(cat "$tmpdir/err")', not '$says'"
+	[ "$(wc -l < "$tmpdir/err")" = 1 ]
+	check_err $? "'$*' said more than a sentence: $(cat "$tmpdir/err")"
+}
+
+test_config()
+{
+	printf '[daemon]\nepohc_ms = 50\n' > "$conf"
+	refused "$conf:2: unknown key 'epohc_ms' in \[daemon\]; did you mean 'epoch_ms'" \
+		in_ns a timeout 10 $sluiced -c "$conf"
+	refused "did you mean 'epoch_ms'" $sluiced -c "$conf" --check-config
+	refused "'epoch_ms'" $sluiced -c "$conf" --reload $$
+	printf '[ecn]\nlease_ms = 10\n' > "$conf"
+	refused ":2: lease_ms = 10 is out of range; it takes 100..600000 ms" in_ns a timeout 10 $sluiced -c "$conf"
+	refused "cannot read /nonexistent: No such file" in_ns a timeout 10 $sluiced -c /nonexistent
+	refused "unexpected argument 'start'" in_ns a timeout 10 $sluiced start
+	[ ! -e "$SLUICE_SOCKET" ]
+	check_err $? "a socket was left behind"
+}
+
+test_good_config()
+{
+	printf '[daemon]\nepoch_ms = 5\n[ecn]\nlease_ms = 100\n' > "$conf"
+	$sluiced -c "$conf" --check-config > "$tmpdir/out"
+	check_err $? "a right configuration was refused"
+}
+
+test_privilege()
+{
+	write_conf < /dev/null
+	chmod 755 "$tmpdir"
+	refused "no privilege to change queues (CAP_NET_ADMIN)" in_ns a timeout 10 \
+		setpriv --bounding-set -all --inh-caps -all --reuid 65534 --clear-groups \
+		$sluiced -c "$conf"
+	printf '[steer]\ninterfaces = eth0\n' >> "$conf"
+	refused "no privilege to load BPF programs (CAP_BPF)" in_ns a timeout 10 \
+		setpriv --bounding-set -bpf,-sys_admin $sluiced -c "$conf"
+	[ ! -e "$SLUICE_SOCKET" ]
+	check_err $? "a socket was left behind"
+}
+
+test_double_start()
+{
+	write_conf < /dev/null
+	daemon_start in_ns a
+	check_err $? "no answer: $(cat "$log")"
+	refused "another sluiced answers at $SLUICE_SOCKET: stop it first" in_ns a timeout 10 $sluiced -c "$conf"
+	daemon_answers
+	check_err $? "the first daemon no longer answers"
+	daemon_kill "$daemon"
+	# A socket that nobody answers at is no obstacle.
+	daemon_start in_ns a
+	check_err $? "no start over a dead socket: $(cat "$log")"
+	daemon_stop "$daemon"
+	check_err $? "exit status $?"
+	[ ! -e "$SLUICE_SOCKET" ]
+	check_err $? "the socket was left behind"
+}
+
+test_missing_module()
+{
+	[ ! -d /sys/module/sch_sluice ] || return 0
+	write_conf < /dev/null
+	: > "$log"
+	daemon_start in_ns a
+	busywait 2000 said "module sch_sluice is not loaded.*modprobe sch_sluice"
+	check_err $? "nothing said: $(cat "$log")"
+	sleep 4		# the next looks at it
+	[ "$(grep -c "not loaded" "$log")" = 1 ]
+	check_err $? "said more than once"
+	says_status "wrong  module: sch_sluice is not loaded"
+	check_err $? "status says: $($sluice status)"
+	daemon_stop "$daemon"
+}
+
+test_unknown_interface()
+{
+	write_conf <<-END
+	[steer]
+	interfaces = nosuch0
+	END
+	: > "$log"
+	daemon_start in_ns a
+	busywait 3000 said "nosuch0: cannot steer: .*nosuch0"
+	check_err $? "nothing said: $(cat "$log")"
+	says_status "wrong  nosuch0: "
+	check_err $? "status says: $($sluice status)"
+	daemon_stop "$daemon"
+}
+
+damaged_start()	# STATUS-IN-LOG
+{
+	: > "$log"
+	cp "$tmpdir/checkpoint" "$tmpdir/before"
+	daemon_start in_ns a
+	check_err $? "the daemon does not start: $(cat "$log")"
+	said "$1"
+	check_err $? "it said: $(cat "$log")"
+	cmp -s "$tmpdir/checkpoint.bad" "$tmpdir/before"
+	check_err $? "the refused file was not kept"
+	daemon_stop "$daemon"
+	# It learned from scratch and wrote a good one.
+	: > "$log"
+	daemon_start in_ns a
+	said "learned values restored"
+	check_err $? "the new checkpoint is not read back: $(cat "$log")"
+	daemon_stop "$daemon"
+	rm -f "$tmpdir/checkpoint.bad"
+}
+
+test_checkpoint()
+{
+	local size
+
+	write_conf < /dev/null
+	rm -f "$tmpdir/checkpoint"
+	daemon_start in_ns a
+	said "learning starts fresh"
+	check_err $? "no word of the missing checkpoint"
+	daemon_stop "$daemon"
+	size=$(stat -c %s "$tmpdir/checkpoint")
+	truncate -s $((size / 2)) "$tmpdir/checkpoint"
+	damaged_start "torn"
+	printf x | dd of="$tmpdir/checkpoint" bs=1 seek=$((size / 2)) conv=notrunc 2> /dev/null
+	damaged_start "damaged"
+	echo "something else" > "$tmpdir/checkpoint"
+	damaged_start "is not a sluice checkpoint"
+}
+
+test_reload()
+{
+	write_conf < /dev/null
+	: > "$log"
+	daemon_start in_ns a
+	printf '[guard]\nqth_low = many\n' >> "$conf"
+	kill -HUP "$daemon"
+	busywait 3000 said "refused, the old one stays: $conf:.* qth_low = 'many'"
+	check_err $? "it said: $(cat "$log")"
+	daemon_answers
+	check_err $? "the daemon is gone"
+	write_conf <<-END
+	[ecn]
+	policy = fixed
+	END
+	kill -HUP "$daemon"
+	busywait 3000 says_status "policy ecn fixed"
+	check_err $? "the right configuration was not taken: $($sluice status)"
+	daemon_stop "$daemon"
+}
+
+# What the API is sent is not trusted.
+test_api()
+{
+	local i
+
+	write_conf < /dev/null
+	daemon_start in_ns a
+	if command -v socat > /dev/null; then
+		for i in 'no json' '{"request": 5}' '{"request": "reboot"}' '[]' ''; do
+			printf '%s\n' "$i" | socat -t 2 - "UNIX-CONNECT:$SLUICE_SOCKET" |
+				grep -q '"error"'
+			check_err $? "'$i' was not refused"
+		done
+		head -c 100000 /dev/zero | socat -t 2 - "UNIX-CONNECT:$SLUICE_SOCKET" \
+			> /dev/null 2>&1
+	fi
+	daemon_answers
+	check_err $? "the daemon is gone"
+	[ "$(stat -c %a "$SLUICE_SOCKET")" = 660 ]
+	check_err $? "the socket has mode $(stat -c %a "$SLUICE_SOCKET")"
+	daemon_stop "$daemon"
+}
+
+test_cli()
+{
+	refused "sluiced does not run (nothing answers at $SLUICE_SOCKET)" $sluice agent show
+	refused "no interface 'nosuch0'" $sluice queue show nosuch0
+	refused "no interface 'nosuch0'" $sluice queue set nosuch0 root qth_min 1
+	refused "unknown knob 'qth_mni'; the knobs are qth_min (0..2147483647)" \
+		$sluice queue set lo root qth_mni 1
+	refused "max_p must be 0..1000000 ppm, not 1000001" $sluice queue set lo root max_p 1000001
+	refused "'-1' is not a number for max_p" $sluice queue set lo root max_p -1
+	refused "no sluice qdisc '../x root'" $sluice queue set ../x root max_p 1
+	[ -d /sys/module/sch_sluice ] ||
+		refused "lo has no sluice qdisc: the module is not loaded" $sluice queue show lo
+	$sluice queue set lo root max_p > /dev/null 2>&1
+	[ $? = 2 ]
+	check_err $? "an odd number of words is not a usage error"
+}
+
+run_test test_config "a wrong configuration names file, line and what would be right"
+run_test test_good_config "a right one at the edge of its ranges is accepted"
+run_test test_privilege "missing privileges are named"
+run_test test_double_start "a second daemon refuses to start, a dead socket is no obstacle"
+run_test test_missing_module "a missing module is said once"
+run_test test_unknown_interface "an unknown interface is said once"
+run_test test_checkpoint "a damaged checkpoint is refused and kept, learning starts fresh"
+run_test test_reload "a wrong configuration at reload leaves the old one in force"
+run_test test_api "nonsense on the socket does no harm"
+run_test test_cli "the command line tool names object and remedy"
+tap_end

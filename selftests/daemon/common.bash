@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the daemon's tests share; sourced after lib.sh.
+
+sluiced=${SLUICED:-build/sluiced}
+sluice=build/sluice
+loadgen=build/selftests/lab/loadgen
+
+conf=$tmpdir/sluice.conf
+log=$tmpdir/sluiced.log
+export SLUICE_SOCKET=$tmpdir/sluiced.sock
+
+# write_conf < SECTIONS: the configuration of the daemon under test, with its own files.
+write_conf()
+{
+	{
+		printf '[daemon]\nsocket = %s\ncheckpoint = %s\n' "$SLUICE_SOCKET" "$tmpdir/checkpoint"
+		cat
+	} > "$conf"
+}
+
+# daemon_start [COMMAND PREFIX...]: starts it, sets $daemon, waits until it answers.
+daemon_start()
+{
+	start "$@" $sluiced -c "$conf" 2>> "$log"
+	daemon=$pid
+	busywait 5000 daemon_answers
+}
+daemon_answers() { $sluice status > /dev/null 2>&1; }
+
+daemon_kill()	# the hard way
+{
+	kill -9 "$1"
+	wait "$1" 2> /dev/null
+	return 0
+}
+
+# daemon_stop PID: the clean way; its exit status.
+daemon_stop()
+{
+	kill "$1"
+	busywait 5000 pid_gone "$1" || return 1
+	wait "$1"
+}
+
+said() { grep -q -- "$1" "$log"; }
+says_status() { $sluice status | grep -q -- "$1"; }
+
+# tcp_load SECONDS CC ADDRESS [COMMAND PREFIX...]: four endless flows in the background.
+tcp_load()
+{
+	local seconds=$1 cc=$2 to=$3
+
+	shift 3
+	printf '# duration_us=%d000000\n0 1000 0\n' "$seconds" > "$tmpdir/plan"
+	start "$@" $loadgen send --plan "$tmpdir/plan" --cc "$cc" --to "$to" --port 5000 \
+		--elephants 4 > "$tmpdir/load.json"
+}

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# sluice-test: host timeout=180
+#
+# The daemon and the XDP program: buckets and flows really move under TCP traffic; whatever
+# becomes of the daemon, packets keep arriving and learned targets lapse.
+#
+#	namespace snd                     namespace rcv
+#	eth0 10.9.0.1 ------ veth ------- $dev 10.9.0.2, XDP, the daemon
+. "$(dirname "$0")/../lib.sh"
+. selftests/daemon/common.bash
+require_root
+require_tool ip ethtool nsenter bpftool
+require_build $sluiced $sluice $loadgen
+ensure_bpffs
+[ "$(nproc)" -ge 2 ] || skip_all "needs two CPUs"
+
+dev=sl$$
+lease_ms=1000
+
+setup()
+{
+	ns_create snd rcv
+	veth_pair snd eth0 10.9.0.1/24 rcv $dev 10.9.0.2/24 || return 1
+	defer in_ns rcv $sluice unload $dev
+	start in_ns rcv $loadgen serve --port 5000 > "$tmpdir/serve"
+	busywait 5000 grep -q ready "$tmpdir/serve" || return 1
+	tcp_load 150 cubic 10.9.0.2 in_ns snd
+	load=$pid
+}
+
+conf_with()
+{
+	write_conf <<-END
+	[ecn]
+	policy = fixed
+	[steer]
+	interfaces = $dev
+	cpus = 0-1
+	interval_ms = 100
+	lease_ms = $lease_ms
+	explore = yes
+	epsilon = 1
+	$(cat)
+	END
+}
+
+dump() { bpftool map dump pinned "$pins/$1"; }
+# Buckets whose learned CPU is not that of the baseline (flags 3: baseline and learned).
+moved_buckets()
+{
+	dump buckets | tr -d ' \n"' | grep -o 'cpu:[0-9]*,learned_cpu:[0-9]*,flags:3' |
+		awk -F '[:,]' '$2 != $4' | wc -l
+}
+some_moved() { [ "$(moved_buckets)" -ge 1 ]; }
+# Sum over CPUs of a field of steer_stats.
+steer_stat() { dump steer_stats | grep "\"$1\"" | tr -dc '0-9\n' | awk '{ n += $1 } END { print n + 0 }'; }
+stat_above() { [ "$(steer_stat "$1")" -gt "$2" ]; }
+program_id() { in_ns rcv ip -d link show dev $dev | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p'; }
+flow_count() { in_ns rcv $sluice flow show $dev | grep -c learned; }
+has_flows() { [ "$(flow_count)" -ge 1 ]; }
+no_flows() { [ "$(flow_count)" = 0 ]; }
+traffic_flows()
+{
+	local before
+
+	before=$(steer_stat seen)
+	busywait 3000 stat_above seen $((before + 1000))
+}
+
+test_moves()
+{
+	conf_with <<-END
+	max_flows = 0
+	END
+	daemon_start in_ns rcv
+	check_err $? "no answer: $(tail -n 3 "$log")"
+	busywait 3000 test -n "$(program_id)"
+	check_err $? "no XDP program: $(cat "$log")"
+	pins=$(echo /sys/fs/bpf/sluice/*$dev)
+	traffic_flows
+	check_err $? "no packet was seen"
+	busywait 10000 some_moved
+	check_err $? "no bucket moved: $($sluice status)"
+	$sluice agent show | grep -q "$dev bucket [0-9]* *cpu [01] -> [01]: exploring.*guard: allowed"
+	check_err $? "no move with its reason: $($sluice agent show)"
+	traffic_flows
+	check_err $? "traffic stopped"
+	[ "$(steer_stat lapsed)" = 0 ]
+	check_err $? "$(steer_stat lapsed) packets found a lapsed lease under a living daemon"
+}
+
+test_kill_9()
+{
+	local start took
+
+	id=$(program_id)
+	start=$(now_ms)
+	daemon_kill "$daemon"
+	busywait 5000 stat_above lapsed 0
+	check_err $? "learned targets are followed without the daemon"
+	took=$(($(now_ms) - start))
+	[ $took -ge $((lease_ms / 2)) ] && [ $took -le $((lease_ms + 1500)) ]
+	check_err $? "lapsed after $took ms, the lease is $lease_ms ms"
+	traffic_flows
+	check_err $? "traffic stopped"
+	[ "$(program_id)" = "$id" ]
+	check_err $? "the program is gone"
+}
+
+test_adopts()
+{
+	local lapsed
+
+	daemon_start in_ns rcv
+	busywait 5000 said "steering with the XDP program that was there"
+	check_err $? "not adopted: $(tail -n 3 "$log")"
+	[ "$(program_id)" = "$id" ]
+	check_err $? "program $(program_id) instead of $id"
+	busywait 10000 some_moved
+	check_err $? "no bucket moved"
+	lapsed=$(steer_stat lapsed)
+	sleep 1
+	[ "$(steer_stat lapsed)" = "$lapsed" ]
+	check_err $? "the lease lapsed under a living daemon"
+}
+
+test_clean_stop()
+{
+	daemon_stop "$daemon"
+	check_err $? "exit status $?"
+	dump lease | grep -q '"expires_jiffies": 0'
+	check_err $? "the lease was not ended: $(dump lease)"
+	[ "$(program_id)" = "$id" ]
+	check_err $? "the program is gone"
+	traffic_flows
+	check_err $? "traffic stopped"
+	[ -s "$tmpdir/checkpoint" ]
+	check_err $? "no checkpoint"
+}
+
+# The four flows of the load are heavy ones: they get entries, and give them back.
+test_flows()
+{
+	conf_with <<-END
+	announce = 16
+	max_flows = 8
+	flow_idle_s = 1
+	END
+	daemon_start in_ns rcv
+	busywait 5000 has_flows
+	check_err $? "no flow was admitted: $($sluice status)"
+	[ "$(flow_count)" -le 8 ]
+	check_err $? "$(flow_count) flows, at most 8 were allowed"
+	in_ns rcv $sluice flow show $dev > "$tmpdir/flows"
+	grep -q "10.9.0.2:5000 cpu [01] learned" "$tmpdir/flows"
+	check_err $? "flows: $(cat "$tmpdir/flows")"
+	stop_pid "$load"
+	busywait 5000 no_flows
+	check_err $? "idle flows keep their entries: $(in_ns rcv $sluice flow show $dev)"
+	daemon_stop "$daemon"
+}
+
+# An interface that is not there yet is one line of log, and is found when it comes.
+test_late_interface()
+{
+	local late=sm$$
+
+	write_conf <<-END
+	[steer]
+	interfaces = $late
+	END
+	: > "$log"
+	daemon_start in_ns rcv
+	busywait 3000 said "$late: cannot steer"
+	check_err $? "nothing said about $late"
+	sleep 2
+	[ "$(grep -c "$late" "$log")" = 1 ]
+	check_err $? "said more than once: $(cat "$log")"
+	veth_pair snd $late - rcv $late -
+	busywait 15000 says_status "steer  $late: native"
+	check_err $? "not found: $($sluice status)"
+	defer in_ns rcv $sluice unload $late
+	daemon_stop "$daemon"
+}
+
+# TCP would stall behind a peer that leaves checksums to be filled in.
+test_checksum_offload()
+{
+	local bad=so$$
+
+	veth_pair snd $bad - rcv $bad -
+	in_ns snd ethtool -K $bad tx on > /dev/null
+	write_conf <<-END
+	[steer]
+	interfaces = $bad
+	END
+	: > "$log"
+	daemon_start in_ns rcv
+	busywait 3000 said "$bad: cannot steer: .*checksum"
+	check_err $? "not refused: $(cat "$log")"
+	in_ns rcv ip link show dev $bad | grep -q xdp
+	check_fail $? "a program was attached all the same"
+	printf 'force = yes\n' >> "$conf"
+	kill -HUP "$daemon"
+	busywait 15000 says_status "steer  $bad: native"
+	check_err $? "force did not help: $($sluice status)"
+	in_ns rcv $sluice unload $bad
+	daemon_stop "$daemon"
+}
+
+setup || skip_all "cannot set up the namespaces"
+run_test test_moves "buckets change their CPU under TCP traffic"
+run_test test_kill_9 "kill -9: learned targets lapse, traffic goes on"
+run_test test_adopts "a restarted daemon adopts the program"
+run_test test_clean_stop "SIGTERM: the lease ends, the program stays"
+run_test test_flows "heavy flows get entries and give them back"
+run_test test_late_interface "an interface that comes late is found, without a storm of lines"
+run_test test_checksum_offload "a veth whose peer offloads checksums is refused unless forced"
+tap_end

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Asking sluiced over its socket. */
+#ifndef SLUICE_CLI_CLIENT_H
+#define SLUICE_CLI_CLIENT_H
+
+#include <jansson.h>
+
+#include "lib/err.h"
+
+/*
+ * The daemon's answer to {"request": name}; the caller's reference. The socket is that of the
+ * environment variable SLUICE_SOCKET, by default /run/sluice/sluiced.sock. -ENOTCONN: no daemon
+ * answers there.
+ */
+int client_request(const char *name, json_t **reply, struct sl_err *e);
+/* Where the daemon is asked. */
+const char *client_socket(void);
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The command table of sluice, and what all commands share. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct cli_command commands[] = {
+	{ "load", cmd_load,
+	  "load DEV [native|generic] [--no-attach] [--force] [cpus LIST] [qsize PACKETS]\n",
+	  "attach the XDP steering program, targets round-robin" },
+	{ "unload", cmd_unload,
+	  "unload DEV\n",
+	  "detach our program and remove its pins" },
+	{ "queue", cmd_queue,
+	  "queue show [DEV [PARENT]]\n"
+	  "queue set DEV PARENT KNOB VALUE [KNOB VALUE ...]\n",
+	  "knobs and counters of the sluice qdiscs" },
+	{ "flow", cmd_flow,
+	  "flow show DEV\n"
+	  "flow set DEV tcp|udp SADDR:SPORT DADDR:DPORT cpu N\n"
+	  "flow del DEV tcp|udp SADDR:SPORT DADDR:DPORT\n",
+	  "entries of the flow table (IPv6 addresses in brackets)" },
+	{ "cpu", cmd_cpu,
+	  "cpu show DEV\n",
+	  "packets steered to each CPU and how long they waited" },
+	{ "agent", cmd_agent,
+	  "agent show\n",
+	  "what the learning agents of sluiced do" },
+	{ "status", cmd_status,
+	  "status\n",
+	  "the daemon, its interfaces and queues" },
+	{ "replay", cmd_replay,
+	  "replay FILE.pcap\n",
+	  "run a capture through the XDP program, off any interface" },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int cli_fail(const char *format, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("sluice: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+int cli_fail_err(const struct sl_err *e)
+{
+	return cli_fail("%s", e->text);
+}
+
+static void print_usage(FILE *to, const struct cli_command *c)
+{
+	const char *line = c->usage, *end;
+
+	for (; (end = strchr(line, '\n')); line = end + 1)
+		fprintf(to, "  sluice [-j] %.*s\n", (int)(end - line), line);
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("sluice: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputs("\nusage:\n", stderr);
+	print_usage(stderr, cli->command);
+	return CLI_USAGE;
+}
+
+int cli_print_json(json_t *doc)
+{
+	int r;
+
+	if (!doc)
+		return cli_fail("out of memory");
+	r = json_dumpf(doc, stdout, JSON_INDENT(2));
+	json_decref(doc);
+	if (r || putchar('\n') == EOF || fflush(stdout))
+		return cli_fail("cannot write to standard output: %s", strerror(errno));
+	return CLI_OK;
+}
+
+bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+{
+	unsigned long long v;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || *end || v < min || v > max)
+		return false;
+	*value = v;
+	return true;
+}
+
+static int help(void)
+{
+	printf("usage: sluice [-j] OBJECT VERB ...\n\n"
+	       "  -j, --json  print JSON\n  --version   print the version\n  --help      this text\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		printf("%s: %s\n", commands[i].name, commands[i].text);
+		print_usage(stdout, &commands[i]);
+	}
+	return CLI_OK;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+/* Takes "-j" out of the words, wherever it stands. */
+static int take_json(int argc, char **argv, bool *json)
+{
+	int n = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json"))
+			*json = true;
+		else
+			argv[n++] = argv[i];
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { 0 };
+
+	argc = take_json(argc, argv, &cli.json);
+	if (argc < 2) {
+		fputs("sluice: no object given; \"sluice --help\" lists them\n", stderr);
+		return CLI_USAGE;
+	}
+	if (is_help(argv[1]))
+		return help();
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("sluice %s\n", SLUICE_VERSION);
+		return CLI_OK;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		cli.command = &commands[i];
+		if (argc > 2 && is_help(argv[2])) {
+			print_usage(stdout, cli.command);
+			return CLI_OK;
+		}
+		return cli.command->run(&cli, argc - 2, argv + 2);
+	}
+	fprintf(stderr, "sluice: unknown object '%s'; \"sluice --help\" lists them\n", argv[1]);
+	return CLI_USAGE;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "daemon/act.h"
+
+#include <errno.h>
+
+#include "lib/log.h"
+
+/* A lease is renewed when a quarter of it is over: three more chances. */
+static bool renewal_due(uint64_t renewed_ns, unsigned int lease_ms, uint64_t now)
+{
+	return now - renewed_ns >= lease_ms * 1000000ULL / 4;
+}
+
+int act_queue(struct daemon *d, struct queue *q, const struct qdisc_triple *t, uint64_t now,
+	      struct sl_err *e)
+{
+	uint32_t generation = d->generation + 1;
+	int r;
+
+	if (generation == 0)
+		generation = 1;	/* 0 means a baseline */
+	r = qdisc_write_learned(&q->now.id, t, d->settings.ecn_lease_ms, generation, e);
+	if (r < 0)
+		return r;
+	d->generation = generation;
+	q->learned = true;
+	q->triple = *t;
+	q->generation = generation;
+	q->renewed_ns = now;
+	return 0;
+}
+
+int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_err *e)
+{
+	int r;
+
+	if (!q->learned || !renewal_due(q->renewed_ns, d->settings.ecn_lease_ms, now))
+		return 0;
+	r = qdisc_write_learned(&q->now.id, &q->triple, d->settings.ecn_lease_ms, q->generation, e);
+	if (r == 0)
+		q->renewed_ns = now;
+	return r;
+}
+
+void act_queue_release(struct queue *q)
+{
+	static const struct qdisc_triple none;
+
+	/* A write that fails leaves the lease to run out, which ends the same way. */
+	if (q->learned)
+		qdisc_write_learned(&q->now.id, &none, 0, q->generation, NULL);
+	q->learned = false;
+}
+
+int act_link_config(struct daemon *d, struct link *l, struct sl_err *e)
+{
+	const struct settings *s = &d->settings;
+	struct sluice_steer_config c = { 0 };
+
+	if (s->steer_sample) {
+		c.flags |= SLUICE_STEER_F_SAMPLE;
+		c.sample_mask = s->steer_sample - 1;
+	}
+	if (s->steer_announce && s->steer_max_flows && s->steer_policy == STEER_POLICY_LEARN) {
+		c.flags |= SLUICE_STEER_F_ANNOUNCE;
+		c.announce_mask = s->steer_announce - 1;
+	}
+	return steer_set_config(l->steer, &c, e);
+}
+
+int act_link_open(struct daemon *d, struct link *l, struct sl_err *e)
+{
+	const struct settings *s = &d->settings;
+	__u16 cpus[SLUICE_MAX_CPUS];
+	struct steer_options o = {
+		.mode = (enum steer_mode)s->steer_mode,
+		.force = s->steer_force,
+		.cpus = cpus,
+	};
+	struct steer *steer = NULL;
+	bool targets = false;
+	unsigned int i;
+	int n, r;
+
+	n = settings_cpus(s, cpus, e);
+	if (n < 0)
+		return n;
+	o.n_cpus = (size_t)n;
+
+	r = steer_adopt(l->ifname, &steer, e);
+	l->adopted = r == 0;
+	if (r == -ENOENT)
+		r = steer_load(l->ifname, &o, &steer, e);
+	if (r < 0)
+		return r;
+	r = steer_read(steer, l->now, e);
+	if (r < 0)
+		goto fail;
+	/*
+	 * What an operator attached by hand steers nowhere yet. Targets that are
+	 * there stay: replacing a cpumap entry under traffic reorders packets.
+	 */
+	for (i = 0; i < SLUICE_MAX_CPUS; i++)
+		targets |= l->now->target[i];
+	if (!targets) {
+		r = steer_set_cpus(steer, cpus, (size_t)n, 0, s->steer_force, e);
+		if (r < 0)
+			goto fail;
+	}
+	l->steer = steer;
+	r = act_link_config(d, l, e);
+	if (r == 0)
+		r = steer_read(steer, l->now, e);
+	if (r == 0)
+		return 0;
+	l->steer = NULL;
+fail:
+	steer_close(steer);
+	return r;
+}
+
+int act_link_lease(struct daemon *d, struct link *l, uint64_t now, struct sl_err *e)
+{
+	int r;
+
+	if (l->leased && !renewal_due(l->renewed_ns, d->settings.steer_lease_ms, now))
+		return 0;
+	r = steer_lease_renew(l->steer, d->settings.steer_lease_ms, d->generation, e);
+	if (r < 0)
+		return r;
+	l->leased = true;
+	l->renewed_ns = now;
+	return 0;
+}
+
+void act_link_release(struct link *l)
+{
+	struct sl_err e;
+
+	if (l->steer && l->leased && steer_lease_renew(l->steer, 0, 0, &e) < 0)
+		log_warning("%s: the lease could not be ended and runs out by itself: %s",
+			    l->ifname, e.text);
+	l->leased = false;
+	steer_close(l->steer);
+	l->steer = NULL;
+}
+
+int act_bucket(struct daemon *d, struct link *l, unsigned int bucket, int cpu)
+{
+	return steer_bucket_set_learned(l->steer, bucket, cpu, ++d->generation);
+}
+
+int act_flow(struct daemon *d, struct link *l, const struct sluice_flow_key *key, uint16_t cpu)
+{
+	return steer_flow_set(l->steer, key, cpu, SLUICE_FLOW_LEARNED, ++d->generation, NULL);
+}
+
+int act_flow_delete(struct link *l, const struct sluice_flow_key *key)
+{
+	return steer_flow_delete(l->steer, key, NULL);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The only file of the daemon that writes to the kernel. What it is asked to
+ * write has a verdict of guard.c with guard_go().
+ */
+#ifndef SLUICE_DAEMON_ACT_H
+#define SLUICE_DAEMON_ACT_H
+
+#include "daemon/daemon.h"
+
+/* A new learned triple with a new generation. */
+int act_queue(struct daemon *d, struct queue *q, const struct qdisc_triple *t, uint64_t now,
+	      struct sl_err *e);
+/* The same again, when a quarter of its lease is over. */
+int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_err *e);
+/* Gives the learned triple up at once. */
+void act_queue_release(struct queue *q);
+
+/* Adopts or loads the program of l; sets its targets if it has none, and its configuration. */
+int act_link_open(struct daemon *d, struct link *l, struct sl_err *e);
+int act_link_config(struct daemon *d, struct link *l, struct sl_err *e);
+int act_link_lease(struct daemon *d, struct link *l, uint64_t now, struct sl_err *e);
+void act_link_release(struct link *l);
+int act_bucket(struct daemon *d, struct link *l, unsigned int bucket, int cpu);
+int act_flow(struct daemon *d, struct link *l, const struct sluice_flow_key *key, uint16_t cpu);
+int act_flow_delete(struct link *l, const struct sluice_flow_key *key);
+
+#endif

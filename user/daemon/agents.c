@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The two learning agents: making them, training in a time budget, the checkpoint. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/checkpoint.h"
+#include "daemon/daemon.h"
+#include "lib/log.h"
+
+static int new_agents(const struct settings *s, struct ecn_agent **ecn, struct steer_agent **steer,
+		      struct sl_err *e)
+{
+	struct ecn_agent_config ec;
+	struct steer_agent_config sc;
+	int r;
+
+	settings_ecn_agent(s, &ec);
+	settings_steer_agent(s, &sc);
+	r = ecn_agent_new(&ec, ecn);
+	if (r < 0)
+		return sl_err(e, r, "cannot make the ECN agent: %s", strerror(-r));
+	r = steer_agent_new(&sc, steer);
+	if (r < 0) {
+		ecn_agent_free(*ecn);
+		return sl_err(e, r, "cannot make the steering agent: %s", strerror(-r));
+	}
+	return 0;
+}
+
+int agents_new(struct daemon *d, struct sl_err *e)
+{
+	return new_agents(&d->settings, &d->ecn, &d->steer_agent, e);
+}
+
+/* New agents for new settings that know what the old ones knew. */
+int agents_reconfigure(struct daemon *d, struct sl_err *e)
+{
+	struct ecn_agent *ecn;
+	struct steer_agent *steer;
+	void *blob;
+	size_t size;
+	int r;
+
+	r = new_agents(&d->settings, &ecn, &steer, e);
+	if (r < 0)
+		return r;
+	if (ecn_agent_save(d->ecn, &blob, &size) == 0) {
+		if (ecn_agent_load(ecn, blob, size) < 0)
+			log_notice("the ECN agent starts anew: its network has another shape now");
+		free(blob);
+	}
+	if (steer_agent_save(d->steer_agent, &blob, &size) == 0) {
+		if (steer_agent_load(steer, blob, size) < 0)
+			log_notice("the steering agent starts anew: its network has another shape now");
+		free(blob);
+	}
+	agents_free(d);
+	d->ecn = ecn;
+	d->steer_agent = steer;
+	return 0;
+}
+
+static bool wants_checkpoint(const struct daemon *d)
+{
+	return strcmp(d->settings.checkpoint, "none") != 0;
+}
+
+/* Puts a refused file aside, so that nothing that might be of use is overwritten. */
+static void put_aside(const char *path)
+{
+	char bad[PATH_MAX];
+
+	snprintf(bad, sizeof(bad), "%s.bad", path);
+	if (rename(path, bad) < 0)
+		log_warning("cannot rename %s to %s: %s", path, bad, strerror(errno));
+	else
+		log_notice("%s is kept as %s; learning starts fresh", path, bad);
+}
+
+static int load_section(const struct checkpoint *c, const char *name,
+			int (*load)(void *agent, const void *blob, size_t size), void *agent)
+{
+	const void *data;
+	size_t size;
+	int r;
+
+	data = checkpoint_section(c, name, &size);
+	if (!data)
+		return 0;
+	r = load(agent, data, size);
+	if (r < 0)
+		log_warning("the part '%s' of the checkpoint does not fit: %s", name, strerror(-r));
+	return r;
+}
+
+static int load_ecn(void *agent, const void *blob, size_t size)
+{
+	return ecn_agent_load(agent, blob, size);
+}
+
+static int load_steer(void *agent, const void *blob, size_t size)
+{
+	return steer_agent_load(agent, blob, size);
+}
+
+void agents_restore(struct daemon *d)
+{
+	const char *path = d->settings.checkpoint;
+	struct checkpoint *c;
+	struct sl_err e;
+	bool fits;
+	int r;
+
+	if (!wants_checkpoint(d))
+		return;
+	r = checkpoint_read(path, &c, &e);
+	if (r == -ENOENT) {
+		log_info("no checkpoint at %s yet: learning starts fresh", path);
+		return;
+	}
+	if (r < 0) {
+		log_warning("%s", e.text);
+		if (r == -EBADMSG || r == -EPROTO)
+			put_aside(path);
+		return;
+	}
+	fits = load_section(c, "ecn", load_ecn, d->ecn) == 0;
+	fits &= load_section(c, "steer", load_steer, d->steer_agent) == 0;
+	checkpoint_free(c);
+	if (fits)
+		log_info("learned values restored from %s", path);
+	else
+		put_aside(path);
+}
+
+void agents_checkpoint(struct daemon *d)
+{
+	struct checkpoint_part parts[2] = { { .name = "ecn" }, { .name = "steer" } };
+	void *ecn = NULL, *steer = NULL;
+	struct sl_err e;
+	int r;
+
+	if (!wants_checkpoint(d))
+		return;
+	r = ecn_agent_save(d->ecn, &ecn, &parts[0].size);
+	if (r == 0)
+		r = steer_agent_save(d->steer_agent, &steer, &parts[1].size);
+	if (r < 0) {
+		sl_err(&e, r, "cannot prepare the checkpoint: %s", strerror(-r));
+	} else {
+		parts[0].data = ecn;
+		parts[1].data = steer;
+		r = checkpoint_write(d->settings.checkpoint, parts, 2, &e);
+	}
+	free(ecn);
+	free(steer);
+	if (r == 0)
+		d->checkpoint_ns = now_ns();
+	else if (!d->checkpoint_failed)
+		log_error("%s", e.text);
+	d->checkpoint_failed = r < 0;
+}
+
+void agents_train(struct daemon *d)
+{
+	uint64_t end = now_ns() + d->settings.learn_budget_us * 1000ULL;
+	bool ecn = d->settings.ecn_policy == ECN_POLICY_LEARN && d->n_queues;
+	bool steer = d->settings.steer_policy == STEER_POLICY_LEARN && d->n_links;
+	unsigned int i;
+
+	if (!d->settings.learn)
+		return;
+	for (i = 0; i < d->settings.learn_steps && (ecn || steer) && now_ns() < end; i++) {
+		if (ecn)
+			ecn = ecn_agent_train(d->ecn, 1) >= 0;
+		if (steer)
+			steer = steer_agent_train(d->steer_agent, 1) >= 0;
+	}
+}
+
+void agents_free(struct daemon *d)
+{
+	ecn_agent_free(d->ecn);
+	steer_agent_free(d->steer_agent);
+	d->ecn = NULL;
+	d->steer_agent = NULL;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the daemon tells about itself, as JSON. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+
+static const char *const ecn_policies[] = { "learn", "bdp", "fixed" };
+static const char *const steer_policies[] = { "learn", "static" };
+
+static json_t *queue_json(const struct daemon *d, const struct queue *q)
+{
+	const struct sluice_qdisc_stats *s = &q->now.stats;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:I, s:I}",
+			 "dev", q->now.id.ifname, "parent", q->now.id.parent,
+			 "state", queue_state_name(q->state), "text", queue_state_text(q->state),
+			 "capacity_bps", queue_capacity(d, q) * 8,
+			 "qth_min", s->qth_min, "qth_max", s->qth_max, "max_p", s->max_p,
+			 "generation", s->generation,
+			 "decisions", (json_int_t)q->decisions, "changes", (json_int_t)q->changes);
+}
+
+static json_t *link_json(const struct link *l)
+{
+	json_t *cpus = json_array();
+	unsigned int i;
+
+	for (i = 0; l->steer && i < SLUICE_MAX_CPUS; i++)
+		if (l->now->target[i])
+			json_array_append_new(cpus, json_integer(i));
+	return json_pack("{s:s, s:b, s:b, s:s, s:b, s:s, s:o, s:I, s:I, s:i, s:I, s:I}",
+			 "dev", l->ifname, "steering", l->steer != NULL,
+			 "attached", l->steer && l->now->attached,
+			 "mode", !l->steer ? "none" : l->now->generic ? "generic" : "native",
+			 "adopted", l->adopted, "problem", l->problem.text, "cpus", cpus,
+			 "decisions", (json_int_t)l->decisions, "moves", (json_int_t)l->moves,
+			 "flows", l->n_flows, "flows_admitted", (json_int_t)l->admitted,
+			 "lapsed_packets", (json_int_t)l->now->stats.lapsed);
+}
+
+static void problem(json_t *list, const char *object, const char *what)
+{
+	json_array_append_new(list, json_pack("{s:s, s:s}", "object", object, "what", what));
+}
+
+/* What is wrong and what to do about it. */
+static json_t *problems_json(const struct daemon *d)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	if (!d->module_loaded)
+		problem(list, "module", "sch_sluice is not loaded: 'modprobe sch_sluice'");
+	if (*d->reader_problem.text)
+		problem(list, "qdiscs", d->reader_problem.text);
+	if (d->checkpoint_failed)
+		problem(list, "checkpoint", "it could not be written; the log says why");
+	for (i = 0; i < d->n_links; i++) {
+		const struct link *l = d->links[i];
+
+		if (*l->problem.text)
+			problem(list, l->ifname, l->problem.text);
+		else if (l->steer && !l->now->attached)
+			problem(list, l->ifname,
+				"the program is not attached: 'ip link set dev DEV xdp pinned ...' or "
+				"'sluice unload DEV'");
+	}
+	for (i = 0; i < d->n_queues; i++) {
+		const struct queue *q = &d->queues[i];
+		char object[48];
+
+		if (!q->used || (q->state != QUEUE_no_capacity && q->state != QUEUE_write_failed))
+			continue;
+		snprintf(object, sizeof(object), "%s %s", q->now.id.ifname, q->now.id.parent);
+		problem(list, object, queue_state_text(q->state));
+	}
+	return list;
+}
+
+json_t *api_status(const struct daemon *d)
+{
+	json_t *queues = json_array(), *links = json_array();
+	unsigned int i;
+
+	for (i = 0; i < d->n_queues; i++)
+		if (d->queues[i].used)
+			json_array_append_new(queues, queue_json(d, &d->queues[i]));
+	for (i = 0; i < d->n_links; i++)
+		json_array_append_new(links, link_json(d->links[i]));
+	return json_pack("{s:s, s:i, s:f, s:s, s:i, s:I, s:I, s:b, s:f, s:{s:s, s:o}, s:{s:s, s:o}, s:o}",
+			 "version", SLUICE_VERSION, "pid", (int)getpid(),
+			 "uptime_s", (double)(now_ns() - d->started_ns) / 1e9,
+			 "config", d->config_path ? d->config_path : "",
+			 "epoch_ms", d->settings.epoch_ms, "epochs", (json_int_t)d->epochs,
+			 "epochs_skipped", (json_int_t)d->skipped,
+			 "module_loaded", d->module_loaded,
+			 "checkpoint_age_s", d->checkpoint_ns ?
+				(double)(now_ns() - d->checkpoint_ns) / 1e9 : -1.0,
+			 "ecn", "policy", ecn_policies[d->settings.ecn_policy], "queues", queues,
+			 "steer", "policy", steer_policies[d->settings.steer_policy],
+			 "interfaces", links,
+			 "problems", problems_json(d));
+}
+
+static json_t *verdicts_json(const struct daemon *d)
+{
+	json_t *o = json_object();
+	unsigned int i;
+
+	for (i = 0; i < GUARD_N; i++)
+		json_object_set_new(o, guard_verdict_name((enum guard_verdict)i),
+				    json_integer((json_int_t)d->decisions.by_verdict[i]));
+	return o;
+}
+
+json_t *api_agent(const struct daemon *d)
+{
+	struct ecn_agent_stats ecn;
+	struct steer_agent_stats steer;
+
+	ecn_agent_stats(d->ecn, &ecn);
+	steer_agent_stats(d->steer_agent, &steer);
+	return json_pack("{s:{s:s, s:b, s:b, s:I, s:I, s:I, s:f, s:f, s:f},"
+			 " s:{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:f, s:f},"
+			 " s:I, s:I, s:o, s:o}",
+			 "ecn", "policy", ecn_policies[d->settings.ecn_policy],
+			 "learning", d->settings.learn, "exploring", d->settings.ecn_explore,
+			 "decisions", (json_int_t)ecn.decisions, "explored",
+			 (json_int_t)ecn.explored, "updates", (json_int_t)ecn.updates,
+			 "loss", ecn.loss, "reward_mean", ecn.reward_mean, "regret_spent",
+			 ecn.regret_spent,
+			 "steer", "policy", steer_policies[d->settings.steer_policy],
+			 "learning", d->settings.learn, "exploring", d->settings.steer_explore,
+			 "decisions", (json_int_t)steer.decisions, "moves",
+			 (json_int_t)steer.moves, "explored", (json_int_t)steer.explored,
+			 "updates", (json_int_t)steer.updates, "loss", steer.loss,
+			 "reward_mean", steer.reward_mean,
+			 "decisions", (json_int_t)d->decisions.total,
+			 "carried_out", (json_int_t)d->decisions.carried_out,
+			 "guard", verdicts_json(d), "latest", decisions_json(&d->decisions));
+}

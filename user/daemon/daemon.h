@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sluiced: what its parts share. Every epoch (loop.c)
+ *
+ *     observe.c       reads the kernel's counters
+ *     queues.c        decides qth_min, qth_max, max_p of each sluice qdisc
+ *     links.c         loads or adopts the XDP program of an interface, admits flows
+ *     steering.c      decides which CPU takes each bucket and each admitted flow
+ *     guard.c         bounds what was decided
+ *     act.c           writes it, and renews leases; nothing else writes
+ *     agents.c        trains, and keeps what was learned in the checkpoint
+ *
+ * and api.c answers "sluice" over a socket. One thread; what could take long
+ * has a budget. Should the daemon die all the same, leases run out and the
+ * kernel side returns to its baselines.
+ */
+#ifndef SLUICE_DAEMON_DAEMON_H
+#define SLUICE_DAEMON_DAEMON_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+#include <linux/sluice.h>
+
+#include "daemon/capacity.h"
+#include "daemon/decisions.h"
+#include "daemon/ecn_agent.h"
+#include "daemon/guard.h"
+#include "daemon/settings.h"
+#include "daemon/steer_agent.h"
+#include "lib/procstat.h"
+#include "lib/qdisc.h"
+#include "lib/steer.h"
+
+#define QUEUES_MAX	1024	/* sluice qdiscs that are controlled */
+#define LINKS_MAX	32	/* interfaces that are steered */
+#define FLOW_CANDIDATES	512	/* announced flows without an entry, by hash */
+
+/* Why a queue or an interface is not being decided on. X(name, text) */
+#define QUEUE_STATES(X)							\
+	X(new, "seen just now")						\
+	X(deciding, "under control")					\
+	X(fixed, "policy is fixed")					\
+	X(not_selected, "not among the configured interfaces")		\
+	X(no_capacity, "its capacity is not known until it was backlogged once; or set rate")	\
+	X(hold, "the operator holds the baseline (hold is 1)")		\
+	X(stand_down, "left alone for a while: the operator wrote a knob")	\
+	X(write_failed, "the kernel refused a write")
+
+enum queue_state {
+#define X(name, text) QUEUE_##name,
+	QUEUE_STATES(X)
+#undef X
+	QUEUE_STATE_N,
+};
+const char *queue_state_name(enum queue_state s);
+const char *queue_state_text(enum queue_state s);
+
+/* A sluice qdisc. Its index in daemon.queues is what the agent knows it by. */
+struct queue {
+	bool used;
+	bool present;			/* in the latest dump */
+	enum queue_state state;
+	struct qdisc_sample now;	/* this epoch */
+	struct qdisc_sample last;	/* the epoch before */
+	struct qdisc_sample start;	/* of the decision interval */
+	bool have_last, have_start;
+	uint64_t next_decision_ns;
+	uint32_t mtu;
+	struct capacity capacity;
+	struct guard_object guard;
+
+	bool learned;			/* we hold a learned triple */
+	struct qdisc_triple triple;
+	uint32_t generation;
+	uint64_t renewed_ns;
+	uint64_t retry_ns;		/* after a refused write */
+	uint64_t decisions, changes;
+};
+
+/* A flow with an entry of its own in an interface's flow table. */
+struct link_flow {
+	bool used;
+	struct sluice_flow_key key;
+	uint16_t cpu;
+	uint64_t packets, bytes;	/* at the last decision */
+	uint64_t active_ns;		/* when its counter last moved */
+};
+
+struct link_candidate {
+	struct sluice_flow_key key;
+	unsigned int announced;
+	uint64_t first_ns;
+};
+
+/* An interface with the XDP program. */
+struct link {
+	char ifname[IFNAMSIZ];
+	struct steer *steer;		/* NULL: not there yet */
+	struct sl_err problem;		/* the latest one that was logged */
+	uint64_t retry_ns;
+	unsigned int failures;
+	bool adopted;			/* else loaded by us */
+	struct steer_snapshot *now, *before;
+	bool read_once, have_before;	/* now and before are one interval apart */
+	uint64_t renewed_ns;
+	bool leased;
+	struct guard_object guard;
+	struct link_flow *flows;	/* [steer] max_flows of them */
+	unsigned int max_flows, n_flows;
+	struct link_candidate candidate[FLOW_CANDIDATES];
+	uint64_t decisions, moves, admitted, aged_out;
+};
+
+struct daemon {
+	const char *config_path;
+	bool verbose;
+	struct settings settings;
+	struct guard_config guard;
+
+	sd_event *event;
+	sd_event_source *timer;
+	uint64_t started_ns, epochs, skipped;
+
+	struct qdisc_reader *reader;
+	struct sl_err reader_problem;
+	bool module_loaded, module_known;
+	struct queue queues[QUEUES_MAX];
+	unsigned int n_queues;		/* highest used index + 1 */
+	bool too_many_queues;
+
+	struct link *links[LINKS_MAX];
+	unsigned int n_links;
+	uint64_t next_steering_ns, steering_ns;	/* next and latest decision */
+	struct procstat cpu_now, cpu_before;
+
+	struct ecn_agent *ecn;
+	struct steer_agent *steer_agent;
+	uint64_t next_checkpoint_ns, checkpoint_ns;
+	bool checkpoint_failed;
+
+	uint32_t generation;		/* of the latest change, whatever it changed */
+	struct decisions decisions;
+	struct api *api;
+};
+
+uint64_t now_ns(void);			/* CLOCK_MONOTONIC */
+
+/* loop.c */
+int loop_run(struct daemon *d, struct sl_err *e);
+
+/* observe.c */
+void observe_queues(struct daemon *d, uint64_t now);
+void observe_module(struct daemon *d);
+
+/* queues.c */
+void queues_epoch(struct daemon *d, uint64_t now);
+void queues_release(struct daemon *d);	/* gives up every learned triple */
+/* C in bytes per second, configured or seen; 0: unknown. */
+double queue_capacity(const struct daemon *d, const struct queue *q);
+
+/* links.c, link_flows.c, steering.c */
+int links_configure(struct daemon *d, struct sl_err *e);
+void links_epoch(struct daemon *d, uint64_t now);
+void links_release(struct daemon *d);	/* ends leases, closes */
+/* Closes l, logs a problem that is new, and sets the time of the next try. */
+void link_failed(struct link *l, uint64_t now, const struct sl_err *e);
+void steering_decide(struct daemon *d, uint64_t now);
+void link_flows_admit(struct daemon *d, struct link *l, uint64_t now);
+void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
+			struct steer_object *objects, size_t *n, size_t max);
+void link_flows_adopt(struct link *l, bool lease_runs);
+/* The CPU that a bucket's packets go to now, or -1. */
+int link_bucket_cpu(const struct link *l, unsigned int bucket);
+
+/* agents.c */
+int agents_new(struct daemon *d, struct sl_err *e);
+int agents_reconfigure(struct daemon *d, struct sl_err *e);
+void agents_restore(struct daemon *d);
+void agents_checkpoint(struct daemon *d);
+void agents_train(struct daemon *d);
+void agents_free(struct daemon *d);
+
+/* api.c */
+int api_open(struct daemon *d, struct sl_err *e);
+void api_close(struct daemon *d);
+
+/* api_reply.c: one object to send, NULL when out of memory. */
+json_t *api_status(const struct daemon *d);
+json_t *api_agent(const struct daemon *d);
+
+#endif

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How the agent decides.
+ *
+ * The candidates of a decision are the template nearest to the setting in force ("stay") and the
+ * feasible templates one grid step away. The network values each from the state and the candidate's
+ * place in the grid, so what is learned about one template carries over to those around it, and a
+ * network that is wrong somewhere can only walk there one step per interval, each step measured.
+ * A far-away optimum is reached in as many decisions as it is steps away.
+ *
+ *   untrained   fewer than MIN_UPDATES gradient steps ever (a checkpoint counts): stay
+ *   greedy      the best candidate, if it beats staying by HYSTERESIS
+ *   explore     with probability epsilon, a random other candidate
+ *
+ * Staying keeps the setting in force to the byte, also when it is not a template.
+ *
+ * Regret is what exploration is estimated to have cost: for every interval that an exploring step
+ * ruled, the shortfall of its reward against the queue's running mean. When an hour's sum reaches
+ * the budget, exploration rests until the hour is over (hours of observed time; no clock is read).
+ *
+ * Rewards are learned times (1 - gamma), which gives Q the scale of a reward: a weighted mean of
+ * the rewards to come.
+ */
+#include "daemon/ecn_agent.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/ecn_grid.h"
+#include "daemon/reward_ecn.h"
+#include "lib/rng.h"
+#include "rl/ddqn.h"
+
+#define INTERVALS	3	/* remembered in the state */
+#define PER_INTERVAL	6	/* features of one */
+#define PER_CANDIDATE	4
+#define FEATURES	(INTERVALS * PER_INTERVAL + PER_CANDIDATE)
+
+#define GAMMA		0.8f
+#define MIN_UPDATES	200
+#define HYSTERESIS	0.01f
+#define MEAN_WEIGHT	0.05	/* of the newest value in the running means */
+#define HOUR_S		3600.0
+#define MAX_QUEUES	4096
+
+enum pending_state {
+	PENDING_NONE,
+	PENDING_DECIDED,
+	PENDING_APPLIED,
+};
+
+struct ecn_queue {
+	bool known;
+	double clock_s;
+	float history[INTERVALS][PER_INTERVAL];	/* oldest first */
+
+	/* The decision whose interval is running. */
+	enum pending_state pending;
+	bool explored;
+	struct qdisc_triple triple;
+	float row_x[FEATURES];
+
+	bool has_mean;
+	double reward_mean;
+};
+
+struct ecn_agent {
+	struct ecn_agent_config config;
+	struct ddqn *ddqn;
+	struct rng rng;
+	struct ecn_queue *queues;
+	size_t n_queues;
+
+	double clock_s;		/* of the queue observed longest */
+	double hour_start_s;
+	bool has_mean;
+	struct ecn_agent_stats stats;
+};
+
+/* The state and candidates of one decision. */
+struct ecn_scene {
+	struct qdisc_triple triple[ECN_ACTIONS];
+	int action[ECN_NEIGHBOURS];
+	float x[ECN_NEIGHBOURS][FEATURES];
+	float q[ECN_NEIGHBOURS];
+	int rows;		/* row 0 stays */
+};
+
+void ecn_agent_config_default(struct ecn_agent_config *c)
+{
+	*c = (struct ecn_agent_config) {
+		.grid = ECN_GRID_TIME,
+		.reward = ECN_REWARD_FCT,
+		.explore = false,
+		.learn = true,
+		.epsilon = 0.1,
+		.regret_budget = 300.0,
+		.fct_weight_rate = 1.0,
+		.fct_weight_delay = 1.0,
+		.fct_ref_ns = 1e6,
+		.seed = 1,
+	};
+}
+
+int ecn_agent_new(const struct ecn_agent_config *c, struct ecn_agent **ret)
+{
+	struct ddqn_config dc = {
+		.features = FEATURES,
+		.outputs = 1,
+		.max_rows = ECN_NEIGHBOURS,
+		.hidden = { 32, 32 },
+		.replay_size = 4096,
+		.batch = 32,
+		.warmup = 100,
+		.gamma = GAMMA,
+		.tau = 0.02f,
+		.learning_rate = 2e-3f,
+		.grad_clip = 1.0f,
+		.seed = c->seed,
+	};
+	struct ecn_agent *a = calloc(1, sizeof(*a));
+	struct rng root;
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->config = *c;
+	rng_seed(&root, c->seed);
+	rng_split(&root, 2, &a->rng);
+	r = ddqn_new(&dc, &a->ddqn);
+	if (r < 0) {
+		ecn_agent_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+void ecn_agent_free(struct ecn_agent *a)
+{
+	if (!a)
+		return;
+	ddqn_free(a->ddqn);
+	free(a->queues);
+	free(a);
+}
+
+static int queue_get(struct ecn_agent *a, unsigned int queue, struct ecn_queue **ret)
+{
+	if (queue >= MAX_QUEUES)
+		return -EINVAL;
+	if (queue >= a->n_queues) {
+		size_t n = queue + 1;
+		struct ecn_queue *q = realloc(a->queues, n * sizeof(*q));
+
+		if (!q)
+			return -ENOMEM;
+		memset(q + a->n_queues, 0, (n - a->n_queues) * sizeof(*q));
+		a->queues = q;
+		a->n_queues = n;
+	}
+	*ret = &a->queues[queue];
+	return 0;
+}
+
+static float limited(double x, double hi)
+{
+	return x > 0.0 ? fmin(x, hi) : 0.0;
+}
+
+/*
+ * One interval of the state. The queue spans three decades around C * RTT, hence its logarithm;
+ * the rates are shares of C.
+ */
+static void interval_features(const struct ecn_agent_config *c, const struct ecn_interval *in,
+			      float x[PER_INTERVAL])
+{
+	const double c_bytes = in->capacity_bps * in->seconds;
+	const double bdp = fmax(in->capacity_bps * in->rtt_s, 1.0);
+
+	x[0] = limited(log1p(limited(8.0 * in->avg_backlog_bytes / bdp, 1e6)) / 4.0, 2.0);
+	x[1] = limited(in->tx_bytes / c_bytes, 2.0);
+	x[2] = limited(in->ce_bytes / c_bytes, 2.0);
+	ecn_grid_coordinates(c, in, &in->setting, x + 3);
+}
+
+static void history_push(struct ecn_queue *q, const float x[PER_INTERVAL])
+{
+	if (!q->known)
+		for (int i = 1; i < INTERVALS; i++)
+			memcpy(q->history[i], x, sizeof(q->history[i]));
+	memmove(q->history[0], q->history[1], (INTERVALS - 1) * sizeof(q->history[0]));
+	memcpy(q->history[INTERVALS - 1], x, sizeof(q->history[0]));
+}
+
+/* False when no template is feasible. */
+static bool scene_make(const struct ecn_agent *a, const struct ecn_queue *q,
+		       const struct ecn_interval *in, struct ecn_scene *s)
+{
+	uint8_t feasible[ECN_ACTIONS];
+	int here;
+
+	ecn_grid(&a->config, in, s->triple, feasible);
+	here = ecn_grid_nearest(s->triple, feasible, &in->setting);
+	if (here < 0)
+		return false;
+	s->rows = ecn_grid_neighbours(here, feasible, s->action);
+	for (int i = 0; i < s->rows; i++) {
+		const struct ecn_pos at = ecn_index_pos(s->action[i]);
+		float *x = s->x[i];
+
+		memcpy(x, q->history, sizeof(q->history));
+		x += INTERVALS * PER_INTERVAL;
+		x[0] = (float)at.n / (ECN_GRID_N - 1);
+		x[1] = (float)at.m / (ECN_GRID_M - 1);
+		x[2] = (float)at.p / (ECN_GRID_P - 1);
+		x[3] = i == 0;
+	}
+	return true;
+}
+
+static void mean_add(double *mean, bool *has, double x)
+{
+	*mean = *has ? *mean + MEAN_WEIGHT * (x - *mean) : x;
+	*has = true;
+}
+
+static void clock_advance(struct ecn_agent *a, struct ecn_queue *q, double seconds)
+{
+	if (!q->known)
+		q->clock_s = a->clock_s;
+	q->clock_s += seconds;
+	a->clock_s = fmax(a->clock_s, q->clock_s);
+	if (a->clock_s - a->hour_start_s >= HOUR_S) {
+		a->hour_start_s = a->clock_s;
+		a->stats.regret_spent = 0.0;
+	}
+}
+
+static bool same_triple(const struct qdisc_triple *a, const struct qdisc_triple *b)
+{
+	return a->qth_min == b->qth_min && a->qth_max == b->qth_max && a->max_p == b->max_p;
+}
+
+/* Learns from the decision whose interval has ended with this reward. */
+static void settle(struct ecn_agent *a, struct ecn_queue *q, const struct ecn_interval *in,
+		   const struct ecn_scene *s, double reward)
+{
+	struct ddqn_obs next = { .x = s->x[0], .rows = s->rows };
+
+	/* Somebody else's setting ruled the interval: nothing is learned about ours. */
+	if (q->pending == PENDING_APPLIED && same_triple(&q->triple, &in->setting)) {
+		if (q->explored && q->has_mean)
+			a->stats.regret_spent += fmax(0.0, q->reward_mean - reward);
+		if (a->config.learn)
+			ddqn_remember(a->ddqn, q->row_x, 0, (1.0f - GAMMA) * (float)reward, &next);
+	}
+	mean_add(&q->reward_mean, &q->has_mean, reward);
+	mean_add(&a->stats.reward_mean, &a->has_mean, reward);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void explain(struct ecn_decision *out, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(out->reason, sizeof(out->reason), format, ap);
+	va_end(ap);
+}
+
+/* "n 4 -> 5": what differs between the present template and the chosen one. */
+static void step_text(const struct ecn_scene *s, int row, char buf[48])
+{
+	const struct ecn_pos a = ecn_index_pos(s->action[0]), b = ecn_index_pos(s->action[row]);
+
+	if (a.n != b.n)
+		snprintf(buf, 48, "n %d -> %d", a.n, b.n);
+	else if (a.m != b.m)
+		snprintf(buf, 48, "qth_max/qth_min %d -> %d", 1 << a.m, 1 << b.m);
+	else
+		snprintf(buf, 48, "max_p %u -> %u ppm", s->triple[s->action[0]].max_p,
+			 s->triple[s->action[row]].max_p);
+}
+
+static int choose_row(struct ecn_agent *a, const struct ecn_scene *s, struct ecn_decision *out)
+{
+	const uint64_t updates = ddqn_updates(a->ddqn);
+	const bool in_budget = a->stats.regret_spent < a->config.regret_budget;
+	/* Drawn always, so that a budget that runs out does not shift later draws. */
+	const bool explore = rng_uniform(&a->rng) < a->config.epsilon;
+	const uint32_t other = rng_below(&a->rng, s->rows > 1 ? s->rows - 1 : 1);
+	int best = 0;
+	char step[48];
+
+	for (int i = 1; i < s->rows; i++)
+		if (s->q[i] > s->q[best])
+			best = i;
+	out->q_best = s->q[best];
+	out->q_current = s->q[0];
+
+	if (a->config.explore && explore && in_budget && s->rows > 1) {
+		out->explored = true;
+		step_text(s, 1 + other, step);
+		explain(out, "explore: %s", step);
+		return 1 + other;
+	}
+	if (updates < MIN_UPDATES) {
+		explain(out, "stay: untrained (%llu of %d updates)", (unsigned long long)updates,
+			MIN_UPDATES);
+		return 0;
+	}
+	if (best == 0) {
+		explain(out, "stay: best known, q %.3f%s", s->q[0],
+			a->config.explore && !in_budget ? ", regret budget spent" : "");
+		return 0;
+	}
+	step_text(s, best, step);
+	if (!(s->q[best] - s->q[0] > HYSTERESIS)) {
+		explain(out, "stay: q margin %.4f of %s", s->q[best] - s->q[0], step);
+		return 0;
+	}
+	explain(out, "move: %s, q %+.3f", step, s->q[best] - s->q[0]);
+	return best;
+}
+
+int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_interval *in,
+		     struct ecn_decision *out)
+{
+	struct ecn_decision d = { .triple = in->setting, .action = -1 };
+	float x[PER_INTERVAL];
+	struct ecn_scene s;
+	struct ecn_queue *q;
+	int row, r;
+
+	r = queue_get(a, queue, &q);
+	if (r < 0)
+		return r;
+	if (!ecn_interval_ok(in)) {
+		q->pending = PENDING_NONE;
+		explain(&d, "stay: the interval, capacity or RTT is not known");
+		*out = d;
+		return 0;
+	}
+	clock_advance(a, q, in->seconds);
+	interval_features(&a->config, in, x);
+	history_push(q, x);
+	q->known = true;
+	a->stats.decisions++;
+	if (!ecn_interval_active(in)) {
+		q->pending = PENDING_NONE;
+		explain(&d, "stay: idle");
+		*out = d;
+		return 0;
+	}
+	d.reward = ecn_reward(&a->config, in);
+	d.reward_valid = true;
+	if (!scene_make(a, q, in, &s)) {
+		q->pending = PENDING_NONE;
+		explain(&d, "stay: no template fits below limit_bytes %u", in->limit_bytes);
+		*out = d;
+		return 0;
+	}
+	settle(a, q, in, &s, d.reward);
+
+	ddqn_q(a->ddqn, &(struct ddqn_obs){ .x = s.x[0], .rows = s.rows }, s.q);
+	row = choose_row(a, &s, &d);
+	d.action = s.action[row];
+	if (row > 0)
+		d.triple = s.triple[d.action];
+	a->stats.explored += d.explored;
+
+	q->pending = PENDING_DECIDED;
+	q->explored = d.explored;
+	q->triple = d.triple;
+	memcpy(q->row_x, s.x[row], sizeof(q->row_x));
+	*out = d;
+	return 0;
+}
+
+void ecn_agent_applied(struct ecn_agent *a, unsigned int queue, bool applied)
+{
+	struct ecn_queue *q = queue < a->n_queues ? &a->queues[queue] : NULL;
+
+	if (q && q->pending == PENDING_DECIDED)
+		q->pending = applied ? PENDING_APPLIED : PENDING_NONE;
+}
+
+void ecn_agent_forget(struct ecn_agent *a, unsigned int queue)
+{
+	if (queue < a->n_queues)
+		memset(&a->queues[queue], 0, sizeof(a->queues[queue]));
+}
+
+float ecn_agent_train(struct ecn_agent *a, unsigned int n)
+{
+	double sum = 0.0;
+	unsigned int done = 0;
+
+	if (!a->config.learn)
+		return -1.0f;
+	for (unsigned int i = 0; i < n; i++) {
+		float loss = ddqn_update(a->ddqn);
+
+		if (loss < 0.0f)
+			continue;
+		sum += loss;
+		done++;
+	}
+	if (!done)
+		return -1.0f;
+	a->stats.loss += MEAN_WEIGHT * (sum / done - a->stats.loss);
+	return sum / done;
+}
+
+void ecn_agent_stats(const struct ecn_agent *a, struct ecn_agent_stats *out)
+{
+	*out = a->stats;
+	out->updates = ddqn_updates(a->ddqn);
+}
+
+int ecn_agent_save(const struct ecn_agent *a, void **blob, size_t *size)
+{
+	return ddqn_save(a->ddqn, blob, size);
+}
+
+int ecn_agent_load(struct ecn_agent *a, const void *blob, size_t size)
+{
+	return ddqn_load(a->ddqn, blob, size);
+}

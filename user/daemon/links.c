@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Interfaces with the XDP program: their coming and going, and their leases. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/act.h"
+#include "daemon/daemon.h"
+#include "lib/log.h"
+
+#define RETRY_FIRST_NS	1000000000ULL
+#define RETRY_LAST_NS	60000000000ULL
+
+static void link_free(struct link *l)
+{
+	if (!l)
+		return;
+	act_link_release(l);
+	free(l->now);
+	free(l->before);
+	free(l->flows);
+	free(l);
+}
+
+static struct link *link_new(const char *ifname, unsigned int max_flows)
+{
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	snprintf(l->ifname, sizeof(l->ifname), "%s", ifname);
+	l->max_flows = max_flows;
+	l->now = calloc(1, sizeof(*l->now));
+	l->before = calloc(1, sizeof(*l->before));
+	l->flows = calloc(max_flows ? max_flows : 1, sizeof(*l->flows));
+	if (!l->now || !l->before || !l->flows) {
+		link_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static int configure_one(const char *ifname, void *data)
+{
+	struct daemon *d = data;
+	unsigned int i;
+
+	for (i = 0; i < d->n_links; i++)
+		if (!strcmp(d->links[i]->ifname, ifname))
+			return 0;
+	if (d->n_links == LINKS_MAX)
+		return -E2BIG;
+	d->links[d->n_links] = link_new(ifname, d->settings.steer_max_flows);
+	if (!d->links[d->n_links])
+		return -ENOMEM;
+	d->n_links++;
+	return 0;
+}
+
+int links_configure(struct daemon *d, struct sl_err *e)
+{
+	unsigned int i, kept = 0;
+	int r;
+
+	for (i = 0; i < d->n_links; i++) {
+		struct link *l = d->links[i];
+
+		if (settings_list_has(d->settings.steer_interfaces, l->ifname) &&
+		    l->max_flows == d->settings.steer_max_flows) {
+			d->links[kept++] = l;
+			l->retry_ns = 0;	/* what failed may work now */
+			if (l->steer && act_link_config(d, l, e) < 0)
+				log_warning("%s: %s", l->ifname, e->text);
+			continue;
+		}
+		log_notice("%s: no longer steered by the daemon; the program stays and follows "
+			   "the baseline", l->ifname);
+		link_free(l);
+	}
+	d->n_links = kept;
+	r = settings_list_each(d->settings.steer_interfaces, configure_one, d);
+	if (r == -E2BIG)
+		return sl_err(e, r, "more than %d interfaces in [steer] interfaces", LINKS_MAX);
+	return r < 0 ? sl_err(e, r, "out of memory") : 0;
+}
+
+/* Logs a problem once, and waits longer before each new try. */
+void link_failed(struct link *l, uint64_t now, const struct sl_err *e)
+{
+	uint64_t wait = RETRY_FIRST_NS << (l->failures < 6 ? l->failures : 6);
+
+	if (strcmp(e->text, l->problem.text))
+		log_warning("%s: cannot steer: %s", l->ifname, e->text);
+	l->problem = *e;
+	l->failures++;
+	l->retry_ns = now + (wait < RETRY_LAST_NS ? wait : RETRY_LAST_NS);
+	steer_close(l->steer);
+	l->steer = NULL;
+	l->leased = false;
+}
+
+/* Learned slots that a former daemon left must not come back to life with a new lease. */
+static void clear_stale(struct daemon *d, struct link *l)
+{
+	bool lease_runs = l->now->lease.expires_jiffies > l->now->jiffies;
+	unsigned int b;
+
+	if (l->now->lease.generation > d->generation)
+		d->generation = l->now->lease.generation;
+	for (b = 0; b < SLUICE_BUCKETS && !lease_runs; b++)
+		if (l->now->bucket_target[b].flags & SLUICE_BUCKET_F_LEARNED)
+			act_bucket(d, l, b, -1);
+	link_flows_adopt(l, lease_runs);
+}
+
+static bool link_open(struct daemon *d, struct link *l, uint64_t now)
+{
+	struct sl_err e = { "" };
+
+	if (now < l->retry_ns)
+		return false;
+	if (act_link_open(d, l, &e) < 0) {
+		link_failed(l, now, &e);
+		return false;
+	}
+	if (d->settings.steer_policy == STEER_POLICY_LEARN)
+		clear_stale(d, l);
+	log_notice("%s: steering with the XDP program %s (%s)", l->ifname,
+		   l->adopted ? "that was there" : "loaded now",
+		   !l->now->attached ? "pinned, not attached" :
+		   l->now->generic ? "generic mode" : "native mode");
+	l->read_once = l->have_before = false;
+	return true;
+}
+
+int link_bucket_cpu(const struct link *l, unsigned int bucket)
+{
+	const struct sluice_bucket *b = &l->now->bucket_target[bucket];
+	bool runs = l->now->lease.expires_jiffies > l->now->jiffies;
+
+	if ((b->flags & SLUICE_BUCKET_F_LEARNED) && !(b->flags & SLUICE_BUCKET_F_HOLD) && runs)
+		return b->learned_cpu;
+	return b->flags & SLUICE_BUCKET_F_BASELINE ? b->cpu : -1;
+}
+
+void links_epoch(struct daemon *d, uint64_t now)
+{
+	bool learn = d->settings.steer_policy == STEER_POLICY_LEARN;
+	struct sl_err e = { "" };
+	unsigned int i;
+
+	for (i = 0; i < d->n_links; i++) {
+		struct link *l = d->links[i];
+
+		if (l->steer || link_open(d, l, now))
+			if (learn)
+				link_flows_admit(d, l, now);
+	}
+	if (now >= d->next_steering_ns) {
+		d->next_steering_ns = now + d->settings.steer_interval_ms * 1000000ULL;
+		steering_decide(d, now);
+	}
+	for (i = 0; i < d->n_links && learn; i++)
+		if (d->links[i]->steer && act_link_lease(d, d->links[i], now, &e) < 0)
+			link_failed(d->links[i], now, &e);
+}
+
+void links_release(struct daemon *d)
+{
+	while (d->n_links)
+		link_free(d->links[--d->n_links]);
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Decisions on each sluice qdisc: which (qth_min, qth_max, max_p) from now on. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/act.h"
+#include "daemon/daemon.h"
+#include "lib/hist.h"
+#include "lib/log.h"
+
+/* DCTCP's own filter takes about this many round trips to answer. */
+#define RTTS_PER_DECISION	10
+#define WRITE_RETRY_NS		10000000000ULL
+/* The rule K = C * RTT / 7 follows C only when K moves by more than this share. */
+#define BDP_DEADBAND		0.1
+
+double queue_capacity(const struct daemon *d, const struct queue *q)
+{
+	double configured = settings_rate(&d->settings, q->now.id.ifname);
+
+	return configured > 0 ? configured : capacity_get(&q->capacity);
+}
+
+/* Logs a change of state, and only changes. */
+static void set_state(struct queue *q, enum queue_state state)
+{
+	bool operators = state == QUEUE_hold || state == QUEUE_stand_down ||
+			 q->state == QUEUE_hold || q->state == QUEUE_stand_down;
+
+	if (q->state == state)
+		return;
+	log_line(operators ? LOG_NOTICE : LOG_INFO, "%s %s: %s", q->now.id.ifname,
+		 q->now.id.parent, queue_state_text(state));
+	q->state = state;
+}
+
+static uint64_t decision_interval_ns(const struct settings *s)
+{
+	uint64_t epoch = s->epoch_ms * 1000000ULL;
+	uint64_t rtts = RTTS_PER_DECISION * (s->rtt_us * 1000ULL);
+
+	return epoch > rtts ? epoch : rtts;
+}
+
+static struct qdisc_triple in_force(const struct qdisc_sample *s)
+{
+	return (struct qdisc_triple){ s->stats.qth_min, s->stats.qth_max, s->stats.max_p };
+}
+
+static bool same_triple(const struct qdisc_triple *a, const struct qdisc_triple *b)
+{
+	return a->qth_min == b->qth_min && a->qth_max == b->qth_max && a->max_p == b->max_p;
+}
+
+static void make_interval(const struct daemon *d, const struct queue *q, struct ecn_interval *in)
+{
+	const struct sluice_qdisc_stats *a = &q->start.stats, *b = &q->now.stats;
+	double us = (double)(b->time_ns - a->time_ns) / 1e3, p95;
+
+	p95 = hist_quantile_ns(b->sojourn_hist, a->sojourn_hist, 0.95);
+	*in = (struct ecn_interval){
+		.seconds = us / 1e6,
+		.capacity_bps = queue_capacity(d, q),
+		.rtt_s = d->settings.rtt_us / 1e6,
+		.mtu_bytes = q->mtu,
+		.limit_bytes = b->limit_bytes,
+		.tx_bytes = (double)(b->bytes - a->bytes),
+		.ce_bytes = (double)(b->ce_bytes - a->ce_bytes),
+		.backlogged_s = (double)(b->backlogged_ns - a->backlogged_ns) / 1e9,
+		.avg_backlog_bytes = (double)(b->backlog_byte_us - a->backlog_byte_us) / us,
+		.sojourn_p95_s = p95 < 0 ? -1 : p95 / 1e9,
+		.setting = in_force(&q->now),
+	};
+}
+
+/* The rule to beat: a step at K = C * RTT / 7, but not below two packets. */
+static void bdp_decide(const struct ecn_interval *in, struct ecn_decision *out)
+{
+	double k = in->capacity_bps * in->rtt_s / 7;
+
+	if (k < 2.0 * in->mtu_bytes)
+		k = 2.0 * in->mtu_bytes;
+	if (k > in->limit_bytes)
+		k = in->limit_bytes;
+	if (fabs(in->setting.qth_min - k) <= BDP_DEADBAND * k &&
+	    in->setting.qth_min == in->setting.qth_max)
+		k = in->setting.qth_min;
+	memset(out, 0, sizeof(*out));
+	out->triple.qth_min = out->triple.qth_max = (uint32_t)k;
+	out->triple.max_p = 1000000;
+	snprintf(out->reason, sizeof(out->reason), "K = C * RTT / 7, C %.1f Mbit/s",
+		 in->capacity_bps * 8 / 1e6);
+}
+
+static void record(struct daemon *d, const struct queue *q, const struct qdisc_triple *before,
+		   const struct ecn_decision *want, const struct qdisc_triple *t,
+		   enum guard_verdict verdict)
+{
+	struct decision one = {
+		.verdict = verdict,
+		.explored = want->explored,
+		.reward = want->reward,
+		.reward_valid = want->reward_valid,
+	};
+
+	snprintf(one.object, sizeof(one.object), "%s %s", q->now.id.ifname, q->now.id.parent);
+	snprintf(one.change, sizeof(one.change), "qth %u-%u max_p %u -> %u-%u %u", before->qth_min,
+		 before->qth_max, before->max_p, t->qth_min, t->qth_max, t->max_p);
+	snprintf(one.reason, sizeof(one.reason), "%s", want->reason);
+	decisions_add(&d->decisions, &one);
+}
+
+static void write_failed(struct queue *q, uint64_t now, int r, const struct sl_err *e)
+{
+	q->learned = false;
+	if (r == -EBUSY)
+		return;		/* held since the dump: the next one says so */
+	q->retry_ns = now + WRITE_RETRY_NS;
+	if (q->state != QUEUE_write_failed)
+		log_error("%s", e->text);
+	q->state = QUEUE_write_failed;
+}
+
+static void decide(struct daemon *d, struct queue *q, const struct guard_queue *gq, uint64_t now)
+{
+	unsigned int index = (unsigned int)(q - d->queues);
+	bool learn = d->settings.ecn_policy == ECN_POLICY_LEARN;
+	struct qdisc_triple t;
+	struct ecn_interval in;
+	struct ecn_decision want;
+	enum guard_verdict verdict;
+	struct sl_err e;
+	int r;
+
+	make_interval(d, q, &in);
+	q->start = q->now;
+	/* Without traffic there is nothing to observe and nothing to improve. */
+	if (in.tx_bytes <= 0)
+		return;
+	if (!learn)
+		bdp_decide(&in, &want);
+	else if (ecn_agent_decide(d->ecn, index, &in, &want) < 0)
+		return;
+	q->decisions++;
+
+	verdict = guard_triple(&d->guard, &q->guard, gq, &want.triple, &t);
+	if (guard_go(verdict)) {
+		r = act_queue(d, q, &t, now, &e);
+		if (r < 0) {
+			write_failed(q, now, r, &e);
+			if (learn)
+				ecn_agent_applied(d->ecn, index, false);
+			return;
+		}
+		q->changes++;
+		/* The interval that begins now is one of the new setting. */
+		q->start.stats.qth_min = t.qth_min;
+		q->start.stats.qth_max = t.qth_max;
+		q->start.stats.max_p = t.max_p;
+	}
+	if (learn)
+		ecn_agent_applied(d->ecn, index,
+				  verdict == GUARD_allowed || verdict == GUARD_unchanged);
+	record(d, q, &gq->current, &want, guard_go(verdict) ? &t : &want.triple, verdict);
+}
+
+/* Whether the queue may be touched; sets its state, and gives up what we hold if not. */
+static bool may_control(struct daemon *d, struct queue *q, const struct guard_queue *gq,
+			uint64_t now)
+{
+	enum guard_verdict verdict = guard_watch(&d->guard, &q->guard, gq);
+	enum queue_state state = QUEUE_deciding;
+
+	if (!settings_list_has(d->settings.ecn_interfaces, q->now.id.ifname))
+		state = QUEUE_not_selected;
+	else if (d->settings.ecn_policy == ECN_POLICY_FIXED)
+		state = QUEUE_fixed;
+	else if (verdict == GUARD_hold)
+		state = QUEUE_hold;
+	else if (!guard_go(verdict))
+		state = QUEUE_stand_down;
+	else if (queue_capacity(d, q) <= 0)
+		state = QUEUE_no_capacity;
+	else if (now < q->retry_ns)
+		return false;
+	set_state(q, state);
+	if (state == QUEUE_deciding)
+		return true;
+	/* A write of ours may have crossed the operator's: take it back. */
+	act_queue_release(q);
+	q->have_start = false;
+	return false;
+}
+
+static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
+{
+	const struct sluice_qdisc_stats *s = &q->now.stats;
+	struct guard_queue gq = {
+		.now_ns = now,
+		.hold = s->source == SLUICE_SRC_HOLD,
+		.manual_gen = s->manual_gen,
+		.limit_bytes = s->limit_bytes,
+		.current = in_force(&q->now),
+		.learned = s->source == SLUICE_SRC_LEARNED,
+	};
+	struct qdisc_triple started;
+	struct sl_err e;
+	int r;
+
+	if (!may_control(d, q, &gq, now))
+		return;
+	/* The daemon before us left this; go on from it. */
+	if (gq.learned && !q->learned) {
+		q->learned = true;
+		q->triple = gq.current;
+		q->generation = s->generation;
+	}
+	started = in_force(&q->start);
+	if (!q->have_start || !same_triple(&started, &gq.current)) {
+		/* One interval has one setting. */
+		q->start = q->now;
+		q->have_start = true;
+		q->next_decision_ns = now + decision_interval_ns(&d->settings);
+	} else if (now >= q->next_decision_ns) {
+		q->next_decision_ns = now + decision_interval_ns(&d->settings);
+		decide(d, q, &gq, now);
+	}
+	r = act_queue_renew(d, q, now, &e);
+	if (r < 0)
+		write_failed(q, now, r, &e);
+}
+
+void queues_epoch(struct daemon *d, uint64_t now)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->n_queues; i++)
+		if (d->queues[i].used && d->queues[i].present)
+			queue_epoch(d, &d->queues[i], now);
+}
+
+void queues_release(struct daemon *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->n_queues; i++)
+		if (d->queues[i].used)
+			act_queue_release(&d->queues[i]);
+}

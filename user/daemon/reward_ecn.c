@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "daemon/reward_ecn.h"
+
+#include <math.h>
+
+#include "daemon/ecn_grid.h"
+
+#define DRAIN_MIN	1e-3	/* a slower drain counts as this: log is -6.9 */
+#define DELAY_MAX	1e6	/* sojourn p95 / t_ref */
+#define WEIGHT_MAX	1e3
+
+/* x limited to [lo, hi]; what is not a number becomes lo. */
+static double clamp(double x, double lo, double hi)
+{
+	return x > lo ? (x < hi ? x : hi) : lo;
+}
+
+bool ecn_interval_active(const struct ecn_interval *in)
+{
+	return ecn_interval_ok(in) &&
+	       (in->tx_bytes > 0.0 || in->backlogged_s > 0.0 || in->avg_backlog_bytes > 0.0);
+}
+
+int ecn_reward_acc_n(const struct ecn_interval *in)
+{
+	if (!ecn_interval_ok(in))
+		return -1;
+	for (int n = 0; n < ECN_GRID_N; n++)
+		if (ecn_grid_acc_bytes(in, n) > in->avg_backlog_bytes)
+			return n;
+	return ECN_GRID_N;
+}
+
+double ecn_reward_acc(const struct ecn_interval *in)
+{
+	int n = ecn_reward_acc_n(in);
+
+	if (n < 0)
+		return 0.0;
+	return 0.7 * clamp(in->tx_bytes / (in->seconds * in->capacity_bps), 0.0, 1.0) +
+	       0.3 * (1.0 - n / 10.0);
+}
+
+double ecn_reward_fct(const struct ecn_agent_config *c, const struct ecn_interval *in)
+{
+	double rate = 0.0, delay = 0.0;
+
+	if (!ecn_interval_ok(in))
+		return 0.0;
+	if (in->backlogged_s > 0.0)
+		rate = log(clamp(in->tx_bytes / (in->backlogged_s * in->capacity_bps),
+				 DRAIN_MIN, 1.0));
+	if (in->sojourn_p95_s > 0.0)
+		delay = log1p(clamp(in->sojourn_p95_s / clamp(c->fct_ref_ns * 1e-9, 1e-9, 1e3),
+				    0.0, DELAY_MAX));
+	return clamp(clamp(c->fct_weight_rate, 0.0, WEIGHT_MAX) * rate -
+		     clamp(c->fct_weight_delay, 0.0, WEIGHT_MAX) * delay,
+		     -ECN_REWARD_MAX, ECN_REWARD_MAX);
+}
+
+double ecn_reward(const struct ecn_agent_config *c, const struct ecn_interval *in)
+{
+	return c->reward == ECN_REWARD_ACC ? ecn_reward_acc(in) : ecn_reward_fct(c, in);
+}

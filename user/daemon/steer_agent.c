@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How the agent decides.
+ *
+ * Loads are virtual: they start as measured, and a move shifts an estimate of the object's work, its
+ * share of its CPU's packets times that CPU's utilisation, from one CPU to the other. The
+ * features of a candidate CPU tell how the loads would look after the move, so that the network
+ * learns what a distribution of load is worth rather than which CPU is good.
+ *
+ * Per call the CONSIDER_HEAVY heaviest objects are looked at, and CONSIDER_OTHER random ones of the
+ * rest, so that a CPU that is busy with many small ones is relieved too; equal objects are ordered
+ * by a hash that changes from call to call.
+ *
+ *   untrained   fewer than MIN_UPDATES gradient steps ever (a checkpoint counts): nothing moves;
+ *               there is no rule in the network's place
+ *   greedy      to the CPU of the largest Q, if it beats staying by the hysteresis and
+ *               the object has not been moved in the last REST decisions
+ *   explore     with probability epsilon, first of all, one random object of the CPU with the
+ *               highest load to a random CPU with a lower one: at most one such move per call
+ *
+ * Every move that was applied, and a random sample of objects that stayed, is learned from. All share
+ * the reward of the interval, each charged its own move only.
+ *
+ * Rewards are learned times (1 - gamma), which gives Q the scale of a reward.
+ */
+#include "daemon/steer_agent.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/rng.h"
+#include "rl/ddqn.h"
+
+#define CONSIDER_HEAVY	64
+#define CONSIDER_OTHER	16
+#define CONSIDER	(CONSIDER_HEAVY + CONSIDER_OTHER)
+#define MAX_OBJECTS	65536
+#define MAX_MOVES	64
+#define STAYS_LEARNED	8
+#define REST		20	/* decisions for which a moved object is not moved again */
+#define RESTING		256	/* moves remembered for that */
+#define FEATURES	14
+
+#define GAMMA		0.2f	/* a placement shows its worth in the very next interval */
+#define MIN_UPDATES	200
+#define MEAN_WEIGHT	0.05
+
+struct steer_pending {
+	uint32_t id;
+	bool is_flow;
+	bool moved;
+	bool learn;		/* it stayed, or its move was applied */
+	float row_x[FEATURES];
+};
+
+/* An object that was moved and is left alone for a while. */
+struct steer_rest {
+	uint32_t id;
+	bool is_flow;
+	uint64_t until;		/* decision */
+};
+
+struct steer_order {
+	double pps;
+	uint64_t tie;
+	uint32_t index;		/* into the interval's objects */
+};
+
+struct steer_agent {
+	struct steer_agent_config config;
+	struct ddqn *ddqn;
+	struct rng rng;
+
+	struct steer_pending pending[MAX_MOVES + STAYS_LEARNED];	/* moves first, in order */
+	size_t n_moves, n_pending;
+	struct steer_rest rest[RESTING];	/* a ring of the latest moves */
+	size_t rest_head;
+
+	struct steer_order *order;
+	size_t order_room;
+	float x[SLUICE_MAX_CPUS * FEATURES];
+	float q[SLUICE_MAX_CPUS];
+
+	bool has_mean;
+	struct steer_agent_stats stats;
+};
+
+/* Loads as they are after the moves decided so far. */
+struct steer_loads {
+	const struct steer_interval *in;
+	size_t n;
+	int index_of[SLUICE_MAX_CPUS];		/* of a CPU number; -1: no target */
+	double util[SLUICE_MAX_CPUS];		/* virtual */
+	double util_measured[SLUICE_MAX_CPUS];
+	double pps[SLUICE_MAX_CPUS];		/* measured */
+	double pps_total;
+	double mean;				/* moves do not change it */
+};
+
+void steer_agent_config_default(struct steer_agent_config *c)
+{
+	*c = (struct steer_agent_config) {
+		.explore = false,
+		.learn = true,
+		.epsilon = 0.2,
+		.hysteresis = 0.03,
+		.max_moves = 4,
+		.weights = {
+			.throughput = 1.0,
+			.latency = 0.1,
+			.imbalance = 1.0,
+			.move = 0.02,
+			.latency_ref_s = 1e-3,
+		},
+		.seed = 1,
+	};
+}
+
+int steer_agent_new(const struct steer_agent_config *c, struct steer_agent **ret)
+{
+	struct ddqn_config dc = {
+		.features = FEATURES,
+		.outputs = 1,
+		.max_rows = SLUICE_MAX_CPUS,
+		.hidden = { 32, 32 },
+		.replay_size = 4096,
+		.batch = 32,
+		.warmup = 200,
+		.gamma = GAMMA,
+		.tau = 0.02f,
+		.learning_rate = 1e-3f,
+		.grad_clip = 1.0f,
+		.seed = c->seed,
+	};
+	struct steer_agent *a = calloc(1, sizeof(*a));
+	struct rng root;
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->config = *c;
+	rng_seed(&root, c->seed);
+	rng_split(&root, 3, &a->rng);
+	r = ddqn_new(&dc, &a->ddqn);
+	if (r < 0) {
+		steer_agent_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+void steer_agent_free(struct steer_agent *a)
+{
+	if (!a)
+		return;
+	ddqn_free(a->ddqn);
+	free(a->order);
+	free(a);
+}
+
+/* x limited to [0, hi]; what is not a number becomes 0. */
+static double limited(double x, double hi)
+{
+	return x > 0.0 ? fmin(x, hi) : 0.0;
+}
+
+static int loads_init(struct steer_loads *l, const struct steer_interval *in)
+{
+	l->in = in;
+	l->n = in->n_cpus;
+	l->pps_total = 0.0;
+	l->mean = 0.0;
+	for (size_t i = 0; i < SLUICE_MAX_CPUS; i++)
+		l->index_of[i] = -1;
+	for (size_t i = 0; i < l->n; i++) {
+		if (in->cpus[i].cpu >= SLUICE_MAX_CPUS || l->index_of[in->cpus[i].cpu] >= 0)
+			return -EINVAL;
+		l->index_of[in->cpus[i].cpu] = i;
+		l->util[i] = l->util_measured[i] = limited(in->cpus[i].util, 1.0);
+		l->pps[i] = limited(in->cpus[i].pps, 1e12);
+		l->pps_total += l->pps[i];
+		l->mean += l->util[i] / l->n;
+	}
+	return 0;
+}
+
+static int loads_cpu_of(const struct steer_loads *l, const struct steer_object *o)
+{
+	return o->cpu < SLUICE_MAX_CPUS ? l->index_of[o->cpu] : -1;
+}
+
+/* CPU share that the object costs where it was measured. */
+static double loads_work(const struct steer_loads *l, const struct steer_object *o, int from)
+{
+	const double pps = limited(o->pps, 1e12);
+
+	return pps > 0.0 ? l->util_measured[from] * pps / fmax(l->pps[from], pps) : 0.0;
+}
+
+static void loads_move(struct steer_loads *l, const struct steer_object *o, int from, int to)
+{
+	const double work = loads_work(l, o, from);
+
+	l->util[from] = fmax(l->util[from] - work, 0.0);
+	l->util[to] += work;
+}
+
+/* The greatest load if the object's work went from one CPU to the other. */
+static double loads_max_after(const struct steer_loads *l, double work, int from, int to)
+{
+	double max = 0.0;
+
+	for (int i = 0; i < (int)l->n; i++)
+		max = fmax(max, l->util[i] + (from != to) * ((i == to) - (i == from)) * work);
+	return max;
+}
+
+/* x: (cpus, FEATURES), one row for each CPU the object could be on. */
+static void features(const struct steer_loads *l, const struct steer_object *o, int from, float *x)
+{
+	const double work = loads_work(l, o, from);
+	const double pps = limited(o->pps, 1e12);
+	const double now_max = loads_max_after(l, work, from, from);
+
+	for (int to = 0; to < (int)l->n; to++, x += FEATURES) {
+		const struct steer_cpu_obs *c = &l->in->cpus[to];
+		const double drop = limited(c->drop_pps, 1e12);
+
+		/* The object: its work, its share of the traffic, the size of its packets. */
+		x[0] = limited(work, 2.0);
+		x[1] = l->pps_total > 0.0 ? limited(pps / l->pps_total, 1.0) : 0.0;
+		x[2] = pps > 0.0 ? limited(o->bps / pps / 1500.0, 2.0) : 0.0;
+		/* The loads before and after: its CPU, the candidate, the mean, the greatest. */
+		x[3] = to == from;
+		x[4] = limited(l->util[from], 2.0);
+		x[5] = limited(l->util[to], 2.0);
+		x[6] = limited(l->util[to] + (to != from) * work, 2.0);
+		x[7] = l->mean;
+		x[8] = limited(now_max, 2.0);
+		x[9] = limited(loads_max_after(l, work, from, to), 2.0);
+		/* The candidate as measured. */
+		x[10] = limited(c->softirq, 1.0);
+		x[11] = l->pps_total > 0.0 ? limited(l->pps[to] / l->pps_total, 1.0) : 0.0;
+		x[12] = l->pps[to] + drop > 0.0 ? limited(drop / (l->pps[to] + drop), 1.0) : 0.0;
+		x[13] = c->wait_p95_s >= 0.0 ? limited(log1p(c->wait_p95_s * 1e3) / 4.0, 2.0) : 0.0;
+	}
+}
+
+static const struct steer_object *find(const struct steer_interval *in, uint32_t id, bool is_flow)
+{
+	for (size_t i = 0; i < in->n_objects; i++)
+		if (in->objects[i].id == id && in->objects[i].is_flow == is_flow)
+			return &in->objects[i];
+	return NULL;
+}
+
+/* Learns from the decisions whose interval has ended; returns its reward. */
+static double settle(struct steer_agent *a, const struct steer_loads *l)
+{
+	const struct steer_reward_weights *w = &a->config.weights;
+	struct steer_reward_terms t;
+	unsigned int applied = 0;
+	double reward;
+
+	for (size_t i = 0; i < a->n_moves; i++)
+		applied += a->pending[i].learn;
+	steer_reward_terms(l->in, applied, w, &t);
+	reward = steer_reward(&t, w);
+
+	for (size_t i = 0; i < a->n_pending && a->config.learn; i++) {
+		const struct steer_pending *p = &a->pending[i];
+		const struct steer_object *o = p->learn ? find(l->in, p->id, p->is_flow) : NULL;
+		const int from = o ? loads_cpu_of(l, o) : -1;
+
+		/* An object that fell silent says nothing about where it should be. */
+		if (from < 0)
+			continue;
+		features(l, o, from, a->x);
+		t.moves = p->moved;
+		ddqn_remember(a->ddqn, p->row_x, 0, (1.0f - GAMMA) * (float)steer_reward(&t, w),
+			      &(struct ddqn_obs){ .x = a->x, .rows = l->n });
+	}
+	a->n_pending = a->n_moves = 0;
+	return reward;
+}
+
+static int heavier_first(const void *pa, const void *pb)
+{
+	const struct steer_order *a = pa, *b = pb;
+
+	if (a->pps != b->pps)
+		return a->pps > b->pps ? -1 : 1;
+	return (a->tie > b->tie) - (a->tie < b->tie);
+}
+
+/* Fills a->order with the objects to consider, in the order of decision. Returns how many. */
+static int make_order(struct steer_agent *a, const struct steer_loads *l)
+{
+	const struct steer_interval *in = l->in;
+	size_t n = 0;
+
+	if (in->n_objects > a->order_room) {
+		struct steer_order *o = realloc(a->order, in->n_objects * sizeof(*o));
+
+		if (!o)
+			return -ENOMEM;
+		a->order = o;
+		a->order_room = in->n_objects;
+	}
+	for (size_t i = 0; i < in->n_objects; i++) {
+		const struct steer_object *o = &in->objects[i];
+
+		if (!(o->pps > 0.0) || loads_cpu_of(l, o) < 0)
+			continue;
+		a->order[n++] = (struct steer_order) {
+			.pps = limited(o->pps, 1e12),
+			.tie = rng_mix64(o->id + ((uint64_t)o->is_flow << 32) +
+					 a->stats.decisions * 0x9e3779b97f4a7c15ull),
+			.index = i,
+		};
+	}
+	if (n)
+		qsort(a->order, n, sizeof(*a->order), heavier_first);
+	if (n <= CONSIDER)
+		return n;
+	for (size_t i = CONSIDER_HEAVY; i < CONSIDER; i++) {
+		size_t j = i + rng_below(&a->rng, n - i);
+		struct steer_order swap = a->order[i];
+
+		a->order[i] = a->order[j];
+		a->order[j] = swap;
+	}
+	return CONSIDER;
+}
+
+/* Records the decision about one object; row: the CPU chosen, by its row of features. */
+static void pending_set(struct steer_pending *p, const struct steer_object *o, bool moved,
+			const float *row_x)
+{
+	*p = (struct steer_pending) { .id = o->id, .is_flow = o->is_flow, .moved = moved,
+				      .learn = !moved };
+	memcpy(p->row_x, row_x, sizeof(p->row_x));
+}
+
+static bool resting(const struct steer_agent *a, const struct steer_object *o)
+{
+	for (size_t i = 0; i < RESTING; i++)
+		if (a->rest[i].until > a->stats.decisions && a->rest[i].id == o->id &&
+		    a->rest[i].is_flow == o->is_flow)
+			return true;
+	return false;
+}
+
+/* Moves o in the virtual loads and writes the move; a->x and a->q hold its candidates. */
+static void move(struct steer_agent *a, struct steer_loads *l, const struct steer_object *o,
+		 int from, int to, bool explored, struct steer_move *out)
+{
+	*out = (struct steer_move) {
+		.id = o->id,
+		.is_flow = o->is_flow,
+		.from = l->in->cpus[from].cpu,
+		.to = l->in->cpus[to].cpu,
+		.explored = explored,
+		.gain = a->q[to] - a->q[from],
+	};
+	a->rest[a->rest_head] = (struct steer_rest) {
+		.id = o->id, .is_flow = o->is_flow, .until = a->stats.decisions + REST,
+	};
+	a->rest_head = (a->rest_head + 1) % RESTING;
+	pending_set(&a->pending[a->n_moves++], o, true, a->x + (size_t)to * FEATURES);
+	loads_move(l, o, from, to);
+	a->stats.moves++;
+	a->stats.explored += explored;
+}
+
+static void evaluate(struct steer_agent *a, const struct steer_loads *l,
+		     const struct steer_object *o, int from)
+{
+	features(l, o, from, a->x);
+	ddqn_q(a->ddqn, &(struct ddqn_obs){ .x = a->x, .rows = l->n }, a->q);
+}
+
+/* The exploring move of this call: the position of its object in the order, or -1. */
+static int explore(struct steer_agent *a, struct steer_loads *l, int n, struct steer_move *out)
+{
+	const struct steer_object *o;
+	int hot = 0, to, lower = 0, on_hot = 0, pick, pos;
+
+	for (int i = 1; i < (int)l->n; i++)
+		if (l->util[i] > l->util[hot])
+			hot = i;
+	for (int i = 0; i < (int)l->n; i++)
+		lower += l->util[i] < l->util[hot];
+	for (int i = 0; i < n; i++)
+		on_hot += loads_cpu_of(l, &l->in->objects[a->order[i].index]) == hot;
+	if (!lower || !on_hot)
+		return -1;
+
+	pick = rng_below(&a->rng, lower);
+	for (to = 0; to < (int)l->n; to++)
+		if (l->util[to] < l->util[hot] && pick-- == 0)
+			break;
+	pick = rng_below(&a->rng, on_hot);
+	for (pos = 0; pos < n; pos++)
+		if (loads_cpu_of(l, &l->in->objects[a->order[pos].index]) == hot && pick-- == 0)
+			break;
+	o = &l->in->objects[a->order[pos].index];
+	evaluate(a, l, o, hot);
+	move(a, l, o, hot, to, true, out);
+	return pos;
+}
+
+int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
+		       struct steer_move *moves, size_t max, double *reward)
+{
+	const bool trained = ddqn_updates(a->ddqn) >= MIN_UPDATES;
+	uint32_t stays[STAYS_LEARNED];	/* a uniform sample of the objects that stayed */
+	unsigned int n_stays = 0;	/* of all of them */
+	struct steer_loads l;
+	int n, r, explored = -1;
+	double value;
+
+	if (in->n_cpus < 1 || in->n_cpus > SLUICE_MAX_CPUS || in->n_objects > MAX_OBJECTS)
+		return -EINVAL;
+	r = loads_init(&l, in);
+	if (r < 0)
+		return r;
+	n = make_order(a, &l);
+	if (n < 0)
+		return n;
+	value = settle(a, &l);
+	*reward = value;
+	a->stats.reward_mean += a->has_mean ? MEAN_WEIGHT * (value - a->stats.reward_mean) : value;
+	a->has_mean = true;
+	a->stats.decisions++;
+	if (l.n < 2)
+		return 0;
+
+	if (max > a->config.max_moves)
+		max = a->config.max_moves;
+	if (max > MAX_MOVES)
+		max = MAX_MOVES;
+	if (a->config.explore && max && rng_uniform(&a->rng) < a->config.epsilon)
+		explored = explore(a, &l, n, moves);
+
+	for (int i = 0; i < n; i++) {
+		const struct steer_object *o = &in->objects[a->order[i].index];
+		const int from = loads_cpu_of(&l, o);
+		int best = from;
+
+		if (i == explored)
+			continue;
+		evaluate(a, &l, o, from);
+		for (int to = 0; to < (int)l.n; to++)
+			if (a->q[to] > a->q[best])
+				best = to;
+		if (trained && a->n_moves < max && !resting(a, o) &&
+		    a->q[best] - a->q[from] > a->config.hysteresis) {
+			move(a, &l, o, from, best, false, &moves[a->n_moves]);
+			continue;
+		}
+		n_stays++;
+		r = n_stays <= STAYS_LEARNED ? n_stays - 1 : rng_below(&a->rng, n_stays);
+		if (r < STAYS_LEARNED)
+			stays[r] = a->order[i].index;
+	}
+	a->n_pending = a->n_moves;
+	/* To stay was right or wrong under the loads that all the moves have made. */
+	for (unsigned int i = 0; i < n_stays && i < STAYS_LEARNED; i++) {
+		const struct steer_object *o = &in->objects[stays[i]];
+		const int at = loads_cpu_of(&l, o);
+
+		features(&l, o, at, a->x);
+		pending_set(&a->pending[a->n_pending++], o, false, a->x + (size_t)at * FEATURES);
+	}
+	return a->n_moves;
+}
+
+void steer_agent_applied(struct steer_agent *a, const bool *applied, size_t n)
+{
+	for (size_t i = 0; i < n && i < a->n_moves; i++)
+		a->pending[i].learn = applied[i];
+}
+
+float steer_agent_train(struct steer_agent *a, unsigned int n)
+{
+	double sum = 0.0;
+	unsigned int done = 0;
+
+	if (!a->config.learn)
+		return -1.0f;
+	for (unsigned int i = 0; i < n; i++) {
+		float loss = ddqn_update(a->ddqn);
+
+		if (loss < 0.0f)
+			continue;
+		sum += loss;
+		done++;
+	}
+	if (!done)
+		return -1.0f;
+	a->stats.loss += MEAN_WEIGHT * (sum / done - a->stats.loss);
+	return sum / done;
+}
+
+void steer_agent_stats(const struct steer_agent *a, struct steer_agent_stats *out)
+{
+	*out = a->stats;
+	out->updates = ddqn_updates(a->ddqn);
+}
+
+int steer_agent_save(const struct steer_agent *a, void **blob, size_t *size)
+{
+	return ddqn_save(a->ddqn, blob, size);
+}
+
+int steer_agent_load(struct steer_agent *a, const void *blob, size_t size)
+{
+	return ddqn_load(a->ddqn, blob, size);
+}
