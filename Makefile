@@ -77,7 +77,7 @@ bpf: $(BPF_OBJ)		## build the XDP object
 # The module is built in a directory per kernel release that links to the
 # sources, so that flavours never mix.
 KOUT	= $(B)/kmod/$(KREL)
-kmod:			## build the module for KDIR (default: newest installed headers)
+kmod:			## build the module for KDIR, else the newest installed headers
 	@test -n "$(KREL)" || { echo "no kernel headers at KDIR='$(KDIR)': run scripts/install_deps.sh, or set KDIR=" >&2; exit 1; }
 	$(Q)mkdir -p $(KOUT)
 	$(Q)ln -sfn $(CURDIR)/Kbuild $(KOUT)/Kbuild

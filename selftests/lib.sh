@@ -221,14 +221,22 @@ busywait()
 
 # --- processes -------------------------------------------------------------
 
+declare -A lib_started=()
+stop_status=
+
+# stop_pid PID [TIMEOUT_MS]: TERM, then KILL; its exit status is in $stop_status.
 stop_pid()
 {
-	kill -0 "$1" 2> /dev/null || return 0
+	unset "lib_started[$1]"
 	kill "$1" 2> /dev/null
 	busywait "${2:-5000}" pid_gone "$1" || kill -9 "$1" 2> /dev/null
 	wait "$1" 2> /dev/null
+	stop_status=$?
 	return 0
 }
+
+# At exit; not if it was stopped before, since its number may be somebody else's by now.
+stop_started() { [ -z "${lib_started[$1]:-}" ] || stop_pid "$1"; }
 
 # Also true for a zombie that was not waited for yet.
 pid_gone()
@@ -254,7 +262,8 @@ start()
 		fi
 	) &
 	pid=$!
-	defer stop_pid "$pid"
+	lib_started[$pid]=1
+	defer stop_started "$pid"
 }
 
 # --- network namespaces ----------------------------------------------------

@@ -13,8 +13,9 @@
 #include <string.h>
 
 struct frame {
-	unsigned char data[16384];
 	unsigned int bytes;
+	unsigned char align[2];		/* so that IP headers are at multiples of 4 */
+	unsigned char data[16386];
 };
 
 static inline void *frame_add(struct frame *f, unsigned int bytes)

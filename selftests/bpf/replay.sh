@@ -7,6 +7,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 require_root
+require_tool bpftool
 require_build build/sluice
 
 sluice=build/sluice
@@ -152,7 +153,10 @@ test_no_packets()
 	[ "$sums" = "0 0 0 0 0 0" ]; check_err $? "counts are $sums"
 }
 
-our_objects() { bpftool "$1" show | grep -cE 'name (xdp_steer|cpu_deliver|steer_ctl|\.rodata\.sluice)'; }
+our_objects()
+{
+	bpftool "$1" show | grep -cE 'name (xdp_steer|cpu_deliver|steer_ctl|\.rodata\.sluice)'
+}
 
 test_no_trace()
 {

@@ -141,7 +141,7 @@ static void expect_steered(struct steer *s, const struct sluice_flow_key *key, u
 static void test_plain_packets_are_steered(void **state)
 {
 	for (size_t i = 0; i < 4; i++)
-		for (unsigned int vlans = 0; vlans <= SLUICE_MAX_VLANS; vlans++) {
+		for (unsigned int vlans = 0; vlans <= 2; vlans++) {
 			frame_make(&frame, all_keys[i], vlans, 10);
 			expect_steered(*state, all_keys[i], 0);
 		}
@@ -149,7 +149,7 @@ static void test_plain_packets_are_steered(void **state)
 
 static void test_three_vlan_tags_pass(void **state)
 {
-	frame_make(&frame, &tcp4, SLUICE_MAX_VLANS + 1, 10);
+	frame_make(&frame, &tcp4, 3, 10);
 	expect_pass(*state, SLUICE_PASS_too_many_vlans, "three tags");
 }
 
@@ -167,7 +167,7 @@ static void test_ip_options(void **state)
 static void test_truncation(void **state)
 {
 	for (size_t i = 0; i < 4; i++)
-		for (unsigned int vlans = 0; vlans <= SLUICE_MAX_VLANS; vlans++) {
+		for (unsigned int vlans = 0; vlans <= 2; vlans++) {
 			frame_make(&frame, all_keys[i], vlans, 0);
 			expect_steered(*state, all_keys[i], 0);
 			while (frame.bytes > ETH_HLEN) {

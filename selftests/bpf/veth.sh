@@ -102,11 +102,12 @@ test_no_bpffs()
 	check_err $? "no remedy named: $out"
 }
 
+# The ring holds more than a TCP window, so that it never overflows in what follows.
 test_load()
 {
 	local out
 
-	out=$(on_srv $sluice load s0); check_err $? "load failed"
+	out=$(on_srv $sluice load s0 qsize 8192); check_err $? "load failed"
 	[[ $out == *native* ]]; check_err $? "not native: $out"
 	[ -n "$(xdp_id)" ] && [ -n "$(pin_dir)" ]; check_err $? "no program or no pins"
 	pings; check_err $? "no ping"

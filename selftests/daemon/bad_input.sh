@@ -37,7 +37,8 @@ test_config()
 	refused "did you mean 'epoch_ms'" $sluiced -c "$conf" --check-config
 	refused "'epoch_ms'" $sluiced -c "$conf" --reload $$
 	printf '[ecn]\nlease_ms = 10\n' > "$conf"
-	refused ":2: lease_ms = 10 is out of range; it takes 100..600000 ms" in_ns a timeout 10 $sluiced -c "$conf"
+	refused ":2: lease_ms = 10 is out of range; it takes 100..600000 ms" \
+		in_ns a timeout 10 $sluiced -c "$conf"
 	refused "cannot read /nonexistent: No such file" in_ns a timeout 10 $sluiced -c /nonexistent
 	refused "unexpected argument 'start'" in_ns a timeout 10 $sluiced start
 	[ ! -e "$SLUICE_SOCKET" ]
@@ -70,7 +71,8 @@ test_double_start()
 	write_conf < /dev/null
 	daemon_start in_ns a
 	check_err $? "no answer: $(cat "$log")"
-	refused "another sluiced answers at $SLUICE_SOCKET: stop it first" in_ns a timeout 10 $sluiced -c "$conf"
+	refused "another sluiced answers at $SLUICE_SOCKET: stop it first" \
+		in_ns a timeout 10 $sluiced -c "$conf"
 	daemon_answers
 	check_err $? "the first daemon no longer answers"
 	daemon_kill "$daemon"

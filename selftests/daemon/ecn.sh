@@ -107,7 +107,8 @@ test_capacity()
 
 	busywait 5000 says_status "under control; capacity"
 	mbit=$($sluice status | sed -n 's/.*capacity \([0-9]*\)\.[0-9]* Mbit.*/\1/p')
-	[ "${mbit:-0}" -ge $((rate_mbit * 9 / 10)) ] && [ "${mbit:-0}" -le $((rate_mbit * 11 / 10)) ]
+	[ "${mbit:-0}" -ge $((rate_mbit * 9 / 10)) ] &&
+		[ "${mbit:-0}" -le $((rate_mbit * 11 / 10)) ]
 	check_err $? "capacity is ${mbit:-unknown} Mbit/s, the bottleneck $rate_mbit"
 }
 

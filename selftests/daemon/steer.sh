@@ -54,7 +54,10 @@ moved_buckets()
 }
 some_moved() { [ "$(moved_buckets)" -ge 1 ]; }
 # Sum over CPUs of a field of steer_stats.
-steer_stat() { dump steer_stats | grep "\"$1\"" | tr -dc '0-9\n' | awk '{ n += $1 } END { print n + 0 }'; }
+steer_stat()
+{
+	dump steer_stats | grep "\"$1\"" | tr -dc '0-9\n' | awk '{ n += $1 } END { print n + 0 }'
+}
 stat_above() { [ "$(steer_stat "$1")" -gt "$2" ]; }
 program_id() { in_ns rcv ip -d link show dev $dev | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p'; }
 flow_count() { in_ns rcv $sluice flow show $dev | grep -c learned; }
@@ -82,7 +85,8 @@ test_moves()
 	check_err $? "no packet was seen"
 	busywait 10000 some_moved
 	check_err $? "no bucket moved: $($sluice status)"
-	$sluice agent show | grep -q "$dev bucket [0-9]* *cpu [01] -> [01]: exploring.*guard: allowed"
+	$sluice agent show |
+		grep -q "$dev bucket [0-9]* *cpu [01] -> [01]: .*guard: allowed"
 	check_err $? "no move with its reason: $($sluice agent show)"
 	traffic_flows
 	check_err $? "traffic stopped"
@@ -181,6 +185,12 @@ test_late_interface()
 	busywait 15000 says_status "steer  $late: native"
 	check_err $? "not found: $($sluice status)"
 	defer in_ns rcv $sluice unload $late
+	in_ns rcv ip link del $late
+	busywait 5000 said "$late: cannot steer: the interface is gone"
+	check_err $? "it did not notice that $late went: $(cat "$log")"
+	veth_pair snd $late - rcv $late -
+	busywait 15000 says_status "steer  $late: native"
+	check_err $? "not found when it came back: $($sluice status)"
 	daemon_stop "$daemon"
 }
 

@@ -59,7 +59,11 @@ source_is() { [ "$(cat $q/source)" = "$1" ]; }
 active() { systemctl -q is-active sluiced; }
 main_pid() { systemctl show -p MainPID --value sluiced; }
 restarted() { active && [ "$(main_pid)" != "$1" ]; }
-renewals() { bpftool map dump pinned /sys/fs/bpf/sluice/sl1/lease | sed -n 's/.*"renewals": \([0-9]*\).*/\1/p'; }
+renewals()
+{
+	bpftool map dump pinned /sys/fs/bpf/sluice/sl1/lease |
+		sed -n 's/.*"renewals": \([0-9]*\).*/\1/p'
+}
 renewed_more_than() { [ "$(renewals)" -gt "$1" ]; }
 journal() { journalctl -q -u sluiced -n 15 --no-pager 2>&1; }
 

@@ -54,7 +54,8 @@ test_hardening()
 
 test_config()
 {
-	"$root/usr/sbin/sluiced" -c "$root/etc/sluice/sluice.conf" --check-config > "$tmpdir/out" 2>&1
+	"$root/usr/sbin/sluiced" -c "$root/etc/sluice/sluice.conf" --check-config \
+		> "$tmpdir/out" 2>&1
 	check_err $? "the installed configuration: $(cat "$tmpdir/out")"
 }
 

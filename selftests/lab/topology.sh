@@ -15,12 +15,13 @@
 #   works in large pieces which become MTU-sized at the sender's interface. So the router and
 #   the queue see packets as a wire carries them, never 64 KB super-packets.
 # * The receiver coalesces by GRO (through NAPI), as a real card does; it saves emulated CPU time.
-# * tcp_no_metrics_save, and new namespaces for each run: no run inherits from the one before.
+# * tcp_no_metrics_save: no connection inherits from one before.
 
-: "${LAB_RATE_MBIT:=100}"	# what the emulated machine sustains: see run validity
-: "${LAB_RTT_US:=2000}"
+: "${LAB_RATE_MBIT:=40}"	# what an emulated machine sustains; runs check it ("valid")
+: "${LAB_RTT_US:=5000}"
 : "${LAB_CHILD:=sluice}"	# qdisc under the TBF, with options
-: "${LAB_BURST:=16k}"
+: "${LAB_BURST:=24k}"	# forgives a late timer interrupt of the emulated machine
+: "${LAB_CC:=dctcp}"
 LAB_TO=10.2.0.2
 LAB_PORT=5000
 LAB_PARENT=1:1
@@ -35,6 +36,8 @@ lab_require()
 	grep -qw dctcp /proc/sys/net/ipv4/tcp_available_congestion_control ||
 		skip_all "this kernel has no DCTCP"
 	# A namespace may choose only what the initial one allows.
+	defer sysctl -qw "net.ipv4.tcp_allowed_congestion_control=$(
+		cat /proc/sys/net/ipv4/tcp_allowed_congestion_control)"
 	sysctl -qw net.ipv4.tcp_allowed_congestion_control="$(
 		cat /proc/sys/net/ipv4/tcp_available_congestion_control)"
 	ensure_bpffs
@@ -72,10 +75,10 @@ lab_up()
 	in_ns rtr tc qdisc add dev out0 parent $LAB_PARENT handle 10: $LAB_CHILD
 }
 
-# lab_server CC: starts the receiver.
+# lab_server: starts the receiver.
 lab_server()
 {
-	start in_ns rcv build/selftests/lab/loadgen serve --port $LAB_PORT --cc "$1" \
+	start in_ns rcv build/selftests/lab/loadgen serve --port $LAB_PORT --cc "$LAB_CC" \
 		> "$tmpdir/serve"
 	busywait 5000 grep -q ready "$tmpdir/serve"
 }
@@ -100,9 +103,9 @@ lab_send()
 # lab_sluice ARGUMENT...: the command line tool, in the router.
 lab_sluice() { sysfs_ns rtr build/sluice "$@"; }
 
-# lab_daemon POLICY EXPLORE CHECKPOINT: starts the daemon in the router and waits until it controls
+# lab_daemon_start POLICY EXPLORE CHECKPOINT: starts the daemon in the router and waits until it controls
 # the queue and steers both inside interfaces. Buckets move only when the agents decide.
-lab_daemon()
+lab_daemon_start()
 {
 	local steer=static
 
@@ -112,6 +115,10 @@ lab_daemon()
 	[daemon]
 	socket = $SLUICE_SOCKET
 	checkpoint = $3
+	epoch_ms = 25
+	[learn]
+	steps = 8
+	budget_us = 8000
 	[ecn]
 	policy = $1
 	interfaces = out0
@@ -137,4 +144,48 @@ lab_daemon_ready()
 {
 	lab_sluice cpu show in0 > /dev/null 2>&1 && lab_sluice cpu show in1 > /dev/null 2>&1 &&
 		lab_sluice agent show > /dev/null 2>&1
+}
+
+# lab_reset: a queue and steering without a past, in the network that is up.
+lab_reset()
+{
+	in_ns rtr tc qdisc del dev out0 parent $LAB_PARENT 2> /dev/null
+	lab_sluice unload in0 > /dev/null 2>&1
+	lab_sluice unload in1 > /dev/null 2>&1
+	# shellcheck disable=SC2086 # options are words
+	in_ns rtr tc qdisc add dev out0 parent $LAB_PARENT handle 10: $LAB_CHILD
+}
+
+# lab_run POLICY PLAN OUT EXPLORE CHECKPOINT [OPTION OF send...]: replays the list with one policy
+# and writes what was measured to OUT as one JSON object; a failure becomes a result too.
+lab_run()
+{
+	local policy=$1 plan=$2 out=$3 explore=$4 checkpoint=$5 error='' watch i
+
+	shift 5
+	lab_reset && lab_daemon_start "$policy" "$explore" "$checkpoint" ||
+		error="the daemon does not start: $(tail -n 1 "$tmpdir/sluiced.log")"
+	if [ -z "$error" ]; then
+		start in_ns rtr build/selftests/lab/watch out0 $LAB_PARENT \
+			> "$tmpdir/queue" 2> "$tmpdir/watch.log"
+		watch=$pid
+		lab_send "$plan" "$LAB_CC" "$@" > "$tmpdir/load" || error="the load generator failed"
+		stop_pid "$watch"
+		[ "$stop_status" = 0 ] || error="the queue was not watched"
+		for i in 0 1; do
+			lab_sluice -j cpu show "in$i" > "$tmpdir/cpu$i" ||
+				error="the steering of in$i cannot be read"
+		done
+		lab_sluice -j agent show > "$tmpdir/agent" || error="the daemon has died"
+	fi
+	[ -z "${lab_daemon:-}" ] || stop_pid "$lab_daemon"	# writes its checkpoint
+	if [ -n "$error" ]; then
+		printf '{"policy": "%s", "error": "%s"}\n' "$policy" "${error//[\"\\]/}" > "$out"
+		echo "$policy: $error" >&2
+		return 1
+	fi
+	printf '{"policy": "%s", "cc": "%s", "explore": "%s", "rate_bps": %d, "rtt_us": %d,
+"load": %s,\n"queue": %s,\n"steering": [%s,\n%s],\n"agent": %s}\n' "$policy" "$LAB_CC" "$explore" \
+		"${LAB_RATE_MBIT}000000" "$LAB_RTT_US" "$(< "$tmpdir/load")" "$(< "$tmpdir/queue")" \
+		"$(< "$tmpdir/cpu0")" "$(< "$tmpdir/cpu1")" "$(< "$tmpdir/agent")" > "$out"
 }

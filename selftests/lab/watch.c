@@ -89,6 +89,8 @@ static int watch_report(const struct watch *w)
 	DELTA(limit_drops);
 	DELTA(lease_expired);
 #undef DELTA
+	json_object_set_new(j, "drops", json_integer((json_int_t)(b->early_drops - a->early_drops +
+								b->limit_drops - a->limit_drops)));
 	json_object_set_new(j, "seconds", json_real(seconds));
 	json_object_set_new(j, "backlogged_s", json_real(backlogged_s));
 	json_object_set_new(j, "saturated_s", json_real(w->saturated_s));

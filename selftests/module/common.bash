@@ -64,7 +64,8 @@ open_gate()
 {
 	tc qdisc change dev sl0 root handle 1: tbf rate 10gbit burst 1mb limit 100mb
 	$udp send 10.9.0.2 9 1 $payload 0
-	busywait 5000 queue_empty
+	busywait 20000 queue_empty
+	check_err $? "the queue does not drain"
 }
 queue_empty() { [ "$(stat backlog_bytes)" = 0 ]; }
 

@@ -107,7 +107,7 @@ static int receive(char *argv[])
 		return fail("socket");
 	puts("ready");
 	fflush(stdout);
-	while (!stop && packets < count) {
+	while (packets < count) {
 		char buf[2048], control[128];
 		struct iovec iov = { buf, sizeof(buf) };
 		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
@@ -116,6 +116,9 @@ static int receive(char *argv[])
 		uint32_t net;
 		int tos = 0;
 
+		/* A stop lets in what has arrived already. */
+		if (n < 0 && errno == EAGAIN && stop)
+			break;
 		if (n < 4)
 			continue;
 		memcpy(&net, buf, sizeof(net));

@@ -220,6 +220,18 @@ test_integral()
 	check_equal "integral over everything" "${stats[backlog_byte_us]}" "${stats[sojourn_sum_ns]}"
 	check_equal "samples" "${stats[sojourn_samples]}" "${stats[packets]}"
 	ungate
+
+	# With room for one packet, the time with a backlog is the time that packets waited.
+	gated limit_pkts=1
+	$udp send 10.9.0.2 5000 3 $payload 0
+	check_write 1000 "$q/limit_pkts"
+	tc qdisc change dev sl0 root handle 1: tbf rate 10gbit burst 1mb limit 100mb
+	busywait 10000 queue_empty
+	check_err $? "the packet did not leave"
+	dump sl0 1:1
+	check_range "backlogged_ns" "${stats[backlogged_ns]}" 1000000 10000000000
+	check_equal "waited" "${stats[sojourn_sum_ns]}" "${stats[backlogged_ns]}"
+	ungate
 }
 
 # A reset (here: the device goes down) ends backlog and backlogged time, without a jump.
@@ -277,7 +289,7 @@ test_sojourn()
 test_htb_gso()
 {
 	tc qdisc add dev sl0 root handle 2: htb default 1
-	tc class add dev sl0 parent 2: classid 2:1 htb rate 8kbit burst 1600 cburst 1600 quantum 2000
+	tc class add dev sl0 parent 2: classid 2:1 htb rate 32kbit burst 1600 cburst 1600 quantum 2000
 	tc class add dev sl0 parent 2: classid 2:2 htb rate 1gbit quantum 2000
 	$nl add sl0 2:1/20 qth_min=0 qth_max=0 limit_bytes=40000
 	$nl add sl0 2:2/21 limit_pkts=5
@@ -295,8 +307,9 @@ test_htb_gso()
 	check_equal "tc: overlimits, drops" "${tc[overlimits]} ${tc[drops]}" \
 		"${stats[ce_packets]} ${stats[limit_drops]}"
 	tc class change dev sl0 parent 2: classid 2:1 htb rate 1gbit burst 1mb cburst 1mb quantum 2000
-	$udp send 10.9.0.2 9 1 $payload 0
-	busywait 5000 queue_empty
+	# HTB keeps the class waiting for the 2 s that the first packet cost at the old rate.
+	busywait 20000 queue_empty
+	check_err $? "the queue does not drain"
 	stop_pid "$pid"
 	received 5000
 	check_equal "marks received" "$ce" "${stats[ce_packets]}"

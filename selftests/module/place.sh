@@ -174,13 +174,13 @@ test_change_under_traffic()
 {
 	local i n=0 sender
 
-	tc qdisc add dev sl0 root handle 1: tbf rate 20mbit burst 5000 limit 100mb
+	tc qdisc add dev sl0 root handle 1: tbf rate 4mbit burst 5000 limit 100mb
 	$nl add sl0 1:1/10 limit_pkts=1000000 limit_bytes=100000000
 	q=$net/sl0/sluice/1:1
 	receiver 5000 4000
 	start $udp send 10.9.0.2 5000 4000 $payload 2
 	sender=$pid
-	while ! grep -q packets= "$tmpdir/rcv.5000" && [ $n -lt 2000 ]; do
+	while [[ $(< "$tmpdir/rcv.5000") != *packets=* ]] && [ $n -lt 5000 ]; do
 		for i in qth_min:$((n % 7 * 1000)) limit_pkts:$((100000 + n)) sojourn:$((n % 2)) \
 				max_p:$((n % 1000)); do
 			check_write "${i#*:}" "$q/${i%:*}"

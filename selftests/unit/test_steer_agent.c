@@ -118,7 +118,7 @@ static struct steer_agent *agent(const struct steer_agent_config *c)
 }
 
 /* Explores 30 skewed loads for 2 s each, then hands its checkpoint to an agent that only acts. */
-static struct steer_agent *trained(uint64_t seed, unsigned int max_moves)
+static struct steer_agent *trained(uint64_t seed, unsigned int max_moves, double hysteresis)
 {
 	struct steer_agent_config c;
 	struct steer_agent *teacher, *a;
@@ -139,6 +139,7 @@ static struct steer_agent *trained(uint64_t seed, unsigned int max_moves)
 	}
 	c.explore = c.learn = false;
 	c.max_moves = max_moves;
+	c.hysteresis = hysteresis;
 	a = agent(&c);
 	assert_int_equal(steer_agent_save(teacher, &blob, &size), 0);
 	assert_int_equal(steer_agent_load(a, blob, size), 0);
@@ -154,7 +155,7 @@ static void balances_what_is_skewed(void **state)
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 5; seed++) {
-		struct steer_agent *a = trained(seed, 4);
+		struct steer_agent *a = trained(seed, 4, 0.03);
 		struct host h;
 		double before;
 		int moves = 0;
@@ -179,30 +180,34 @@ static void balances_what_is_skewed(void **state)
 	assert_in_range(left_alone, 4, 5);
 }
 
-/* Forty equal objects on one CPU, decided in one call: no other CPU becomes the new hot one. */
+/*
+ * Sixteen equal objects on one CPU, decided in one call: no other CPU becomes the new
+ * hot one. Without hysteresis, so that nothing but the virtual loads ends the moving.
+ */
 static void does_not_herd(void **state)
 {
-	int spread = 0;
+	int moved = 0;
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 5; seed++) {
-		struct steer_agent *a = trained(seed, 40);
-		struct host h = { .n_objects = 40 };
+		struct steer_agent *a = trained(seed, 16, 0.0);
+		struct host h = { .n_objects = 16 };
 		unsigned int on[CPUS] = { 0 }, most = 0;
 		int n;
 
-		for (unsigned int i = 0; i < 40; i++)
-			h.objects[i] = (struct steer_object) { .id = i, .pps = 0.98 * CPU_PPS / 40,
-							       .bps = 800.0 * CPU_PPS / 40 };
+		for (unsigned int i = 0; i < 16; i++)
+			h.objects[i] = (struct steer_object) { .id = i, .pps = 0.98 * CPU_PPS / 16,
+							       .bps = 800.0 * CPU_PPS / 16 };
 		n = host_step(&h, a, 0);
-		for (unsigned int i = 0; i < 40; i++)
+		for (unsigned int i = 0; i < 16; i++)
 			on[h.objects[i].cpu]++;
 		for (unsigned int i = 1; i < CPUS; i++)
 			most = on[i] > most ? on[i] : most;
-		spread += n >= 4 && most <= 20;
+		moved += n >= 4;
+		assert_in_range(most, 0, 8);
 		steer_agent_free(a);
 	}
-	assert_in_range(spread, 4, 5);
+	assert_in_range(moved, 3, 5);
 }
 
 static void untrained_moves_nothing(void **state)
@@ -221,7 +226,7 @@ static void untrained_moves_nothing(void **state)
 	steer_agent_free(a);
 }
 
-/* At most one exploring move per call, from the busiest CPU, to a less busy one, within max_moves. */
+/* At most one exploring move per call, from the busiest CPU to a less busy one. */
 static void exploration_is_bounded(void **state)
 {
 	struct steer_agent_config c;

@@ -29,7 +29,8 @@ static bool flag(const json_t *o, const char *key)
 static void print_agent(const char *name, const json_t *a)
 {
 	printf("%-6s policy %s%s%s: %.0f decisions, %.0f explored, %.0f updates, loss %.4f, "
-	       "mean reward %.3f\n", name, text(a, "policy"), flag(a, "learning") ? ", learning" : "",
+	       "mean reward %.3f\n",
+	       name, text(a, "policy"), flag(a, "learning") ? ", learning" : "",
 	       flag(a, "exploring") ? ", exploring" : "", number(a, "decisions"),
 	       number(a, "explored"), number(a, "updates"), number(a, "loss"),
 	       number(a, "reward_mean"));

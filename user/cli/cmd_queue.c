@@ -132,8 +132,10 @@ static void print_sample(const struct qdisc_sample *q)
 	       source_name(s->source));
 	if (s->source == SLUICE_SRC_LEARNED)
 		printf(" generation %u lease %u ms", s->generation, s->lease_ms);
-	printf("\n  in force qth_min %u qth_max %u max_p %u ppm\n", s->qth_min, s->qth_max, s->max_p);
-	printf("  baseline qth_min %u qth_max %u max_p %u ppm, written %u times, leases expired %u\n",
+	printf("\n  in force qth_min %u qth_max %u max_p %u ppm\n", s->qth_min, s->qth_max,
+	       s->max_p);
+	printf("  baseline qth_min %u qth_max %u max_p %u ppm, written %u times, "
+	       "leases expired %u\n",
 	       s->base_qth_min, s->base_qth_max, s->base_max_p, s->manual_gen, s->lease_expired);
 	printf("  limit    %u bytes %u packets\n", s->limit_bytes, s->limit_pkts);
 	printf("  sent     %llu bytes %llu packets\n", (ull)s->bytes, (ull)s->packets);
@@ -249,8 +251,8 @@ static int parse_changes(struct cli *cli, const struct qdisc_id *id, int argc, c
 		if (qdisc_check_knob(id, argv[i], 1514, &e) < 0 && strstr(e.text, "unknown knob"))
 			return cli_fail_err(&e);
 		if (!cli_number(argv[i + 1], 0, UINT32_MAX, &value))
-			return cli_fail("%s %s: '%s' is not a number for %s", id->ifname, id->parent,
-					argv[i + 1], argv[i]);
+			return cli_fail("%s %s: '%s' is not a number for %s", id->ifname,
+					id->parent, argv[i + 1], argv[i]);
 		c[*n].knob = argv[i];
 		c[*n].value = (__u32)value;
 		if (qdisc_check_knob(id, c[*n].knob, c[*n].value, &e) < 0 ||
@@ -270,7 +272,7 @@ static int set(struct cli *cli, int argc, char **argv)
 	int r;
 
 	if (argc < 4 || argc % 2)
-		return cli_usage(cli, "queue set takes a device, a parent and pairs of knob and value");
+		return cli_usage(cli, "queue set takes a device, a parent, and knobs with values");
 	if (strlen(argv[0]) >= sizeof(id.ifname) || strlen(argv[1]) >= sizeof(id.parent) ||
 	    strchr(argv[0], '/') || strchr(argv[1], '/'))
 		return cli_fail("no sluice qdisc '%s %s'; 'sluice queue show' lists them", argv[0],

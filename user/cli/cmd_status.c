@@ -30,7 +30,8 @@ static void print_queue(const json_t *q)
 	char capacity[32] = "unknown";
 
 	if (number(q, "capacity_bps") > 0)
-		snprintf(capacity, sizeof(capacity), "%.1f Mbit/s", number(q, "capacity_bps") / 1e6);
+		snprintf(capacity, sizeof(capacity), "%.1f Mbit/s",
+			 number(q, "capacity_bps") / 1e6);
 	printf("queue  %s %s: %s; capacity %s, %.0f decisions, %.0f changes\n", text(q, "dev"),
 	       text(q, "parent"), text(q, "text"), capacity, number(q, "decisions"),
 	       number(q, "changes"));

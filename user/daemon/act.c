@@ -88,14 +88,25 @@ int act_link_open(struct daemon *d, struct link *l, struct sl_err *e)
 	o.n_cpus = (size_t)n;
 
 	r = steer_adopt(l->ifname, &steer, e);
+	if (r == 0)
+		r = steer_read(steer, l->now, e);
+	/* Pins of the interface that was here before; the program went with it. */
+	if (r == 0 && l->gone && !l->now->attached) {
+		steer_close(steer);
+		steer = NULL;
+		r = steer_unload(l->ifname, e);
+		if (r == 0)
+			r = -ENOENT;
+	}
 	l->adopted = r == 0;
-	if (r == -ENOENT)
+	if (r == -ENOENT && !steer) {
 		r = steer_load(l->ifname, &o, &steer, e);
-	if (r < 0)
-		return r;
-	r = steer_read(steer, l->now, e);
+		if (r == 0)
+			r = steer_read(steer, l->now, e);
+	}
 	if (r < 0)
 		goto fail;
+	l->gone = false;
 	/*
 	 * What an operator attached by hand steers nowhere yet. Targets that are
 	 * there stay: replacing a cpumap entry under traffic reorders packets.

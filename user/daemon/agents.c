@@ -49,12 +49,14 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 		return r;
 	if (ecn_agent_save(d->ecn, &blob, &size) == 0) {
 		if (ecn_agent_load(ecn, blob, size) < 0)
-			log_notice("the ECN agent starts anew: its network has another shape now");
+			log_notice("the ECN agent starts anew: its network has another shape "
+				   "now");
 		free(blob);
 	}
 	if (steer_agent_save(d->steer_agent, &blob, &size) == 0) {
 		if (steer_agent_load(steer, blob, size) < 0)
-			log_notice("the steering agent starts anew: its network has another shape now");
+			log_notice("the steering agent starts anew: its network has another "
+				   "shape now");
 		free(blob);
 	}
 	agents_free(d);
@@ -77,7 +79,7 @@ static void put_aside(const char *path)
 	if (rename(path, bad) < 0)
 		log_warning("cannot rename %s to %s: %s", path, bad, strerror(errno));
 	else
-		log_notice("%s is kept as %s; learning starts fresh", path, bad);
+		log_notice("%s is kept as %s", path, bad);
 }
 
 static int load_section(const struct checkpoint *c, const char *name,

@@ -64,8 +64,8 @@ static json_t *problems_json(const struct daemon *d)
 			problem(list, l->ifname, l->problem.text);
 		else if (l->steer && !l->now->attached)
 			problem(list, l->ifname,
-				"the program is not attached: 'ip link set dev DEV xdp pinned ...' or "
-				"'sluice unload DEV'");
+				"the program is not attached: 'sluice unload DEV' and let the "
+				"daemon load it again");
 	}
 	for (i = 0; i < d->n_queues; i++) {
 		const struct queue *q = &d->queues[i];
@@ -89,7 +89,8 @@ json_t *api_status(const struct daemon *d)
 			json_array_append_new(queues, queue_json(d, &d->queues[i]));
 	for (i = 0; i < d->n_links; i++)
 		json_array_append_new(links, link_json(d->links[i]));
-	return json_pack("{s:s, s:i, s:f, s:s, s:i, s:I, s:I, s:b, s:f, s:{s:s, s:o}, s:{s:s, s:o}, s:o}",
+	return json_pack("{s:s, s:i, s:f, s:s, s:i, s:I, s:I, s:b, s:f,"
+			 " s:{s:s, s:o}, s:{s:s, s:o}, s:o}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(),
 			 "uptime_s", (double)(now_ns() - d->started_ns) / 1e9,
 			 "config", d->config_path ? d->config_path : "",

@@ -143,7 +143,8 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size, struct sl_
 	size_t got = 0;
 	int fd, r;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A FIFO in its place must not block the daemon. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		r = -errno;
 		sl_err(e, r, "cannot read checkpoint %s: %s", path, strerror(-r));

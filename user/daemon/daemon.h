@@ -102,6 +102,7 @@ struct link {
 	uint64_t retry_ns;
 	unsigned int failures;
 	bool adopted;			/* else loaded by us */
+	bool gone;			/* the interface vanished while we steered it */
 	struct steer_snapshot *now, *before;
 	bool read_once, have_before;	/* now and before are one interval apart */
 	uint64_t renewed_ns;

@@ -11,6 +11,10 @@
  * limit_bytes) and duplicates (m = 1 never uses max_p) are masked. grid "acc" is the
  * byte grid E(n) = alpha * 2^n of the paper with alpha scaled with C * RTT.
  *
+ * A decision stays or goes one grid step (n, m or max_p) from the setting in
+ * force, so an optimum far away is reached in as many decisions as it is steps
+ * away; ecn_agent.c says why.
+ *
  * An observation is the last three decision intervals, oldest first, of
  * {average queue / (C * RTT), tx rate / C, marked tx rate / C, setting}.
  */

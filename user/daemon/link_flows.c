@@ -71,9 +71,8 @@ static void on_event(const struct sluice_flow_event *ev, void *data)
 	struct link_candidate *c = &l->candidate[hash_key(&ev->key)];
 	int cpu;
 
-	if (memcmp(&c->key, &ev->key, sizeof(c->key)) || a->now - c->first_ns > CANDIDATE_NS) {
+	if (memcmp(&c->key, &ev->key, sizeof(c->key)) || a->now - c->first_ns > CANDIDATE_NS)
 		*c = (struct link_candidate){ .key = ev->key, .first_ns = a->now };
-	}
 	if (++c->announced < ANNOUNCEMENTS || l->n_flows == l->max_flows ||
 	    ev->bucket >= SLUICE_BUCKETS || find_flow(l, &ev->key))
 		return;
@@ -92,6 +91,22 @@ void link_flows_admit(struct daemon *d, struct link *l, uint64_t now)
 	steer_event_drain(l->steer, on_event, &a);
 }
 
+static bool is_learned(const struct sluice_flow *f)
+{
+	return (f->flags & SLUICE_FLOW_LEARNED) && !(f->flags & SLUICE_FLOW_OPERATOR);
+}
+
+/* Moves the learned entries of a list to its front; their number. The operator's may be many. */
+static size_t only_learned(struct steer_flow *list, size_t n)
+{
+	size_t kept = 0, i;
+
+	for (i = 0; i < n; i++)
+		if (is_learned(&list[i].flow))
+			list[kept++] = list[i];
+	return kept;
+}
+
 void link_flows_adopt(struct link *l, bool lease_runs)
 {
 	struct steer_flow *list;
@@ -101,14 +116,11 @@ void link_flows_adopt(struct link *l, bool lease_runs)
 	l->n_flows = 0;
 	if (steer_flow_list(l->steer, &list, &n, NULL) < 0)
 		return;
-	for (i = 0; i < n; i++) {
-		const struct sluice_flow *f = &list[i].flow;
-
-		if (!(f->flags & SLUICE_FLOW_LEARNED) || (f->flags & SLUICE_FLOW_OPERATOR))
-			continue;
-		if (!lease_runs || !add_flow(l, &list[i].key, (uint16_t)f->cpu, now_ns()))
+	n = only_learned(list, n);
+	for (i = 0; i < n; i++)
+		if (!lease_runs ||
+		    !add_flow(l, &list[i].key, (uint16_t)list[i].flow.cpu, now_ns()))
 			act_flow_delete(l, &list[i].key);
-	}
 	free(list);
 }
 
@@ -122,6 +134,7 @@ void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
 
 	if (!l->n_flows || steer_flow_list(l->steer, &list, &count, NULL) < 0)
 		return;
+	count = only_learned(list, count);
 	for (k = 0; k < l->max_flows; k++) {
 		struct link_flow *f = &l->flows[k];
 		const struct sluice_flow *seen = NULL;
@@ -132,7 +145,7 @@ void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
 			if (!memcmp(&list[i].key, &f->key, sizeof(f->key)))
 				seen = &list[i].flow;
 		/* Deleted or taken over by the operator: it is not ours any more. */
-		if (!seen || (seen->flags & SLUICE_FLOW_OPERATOR)) {
+		if (!seen) {
 			drop_flow(l, f);
 			continue;
 		}

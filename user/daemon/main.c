@@ -63,8 +63,8 @@ static int check_privilege(const struct settings *s, struct sl_err *e)
 {
 	if (!has_capability(CAP_NET_ADMIN))
 		return sl_err(e, -EPERM,
-			      "no privilege to change queues (CAP_NET_ADMIN): run as root, or as the "
-			      "service sluiced");
+			      "no privilege to change queues (CAP_NET_ADMIN): run as root, or as "
+			      "the service sluiced");
 	if (*s->steer_interfaces && !has_capability(CAP_BPF) && !has_capability(CAP_SYS_ADMIN))
 		return sl_err(e, -EPERM,
 			      "no privilege to load BPF programs (CAP_BPF): run as root, or as the "
@@ -158,7 +158,8 @@ int main(int argc, char **argv)
 	if (settings_load(&d.settings, d.config_path, &e) < 0)
 		return fail(&e);
 	if (check_only) {
-		printf("%s is right\n", d.config_path ? d.config_path : "the built-in configuration");
+		printf("%s is right\n",
+		       d.config_path ? d.config_path : "the built-in configuration");
 		return EXIT_SUCCESS;
 	}
 	if (reload)

@@ -61,12 +61,13 @@ static const struct config_row rows[] = {
 	     "Seed of the networks and of exploration."),
 
 	WORD("ecn", "policy", ecn_policy, ecn_policies, "learn",
-	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, or nobody."),
+	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, or "
+	     "nobody."),
 	TEXT("ecn", "interfaces", ecn_interfaces, check_interfaces, "*",
 	     "Interfaces whose sluice qdiscs are controlled: names, or * for all."),
 	TEXT("ecn", "rate", ecn_rate, check_rates, "",
-	     "Capacity where it is known, such as 'eth0=200mbit eth1=10gbit'; otherwise it is the peak "
-	     "drain rate seen while backlogged."),
+	     "Capacity where it is known, such as 'eth0=200mbit eth1=10gbit'; otherwise it is the "
+	     "peak drain rate seen while backlogged."),
 	UINT("ecn", "rtt_us", rtt_us, 1, 10000000, "2000", "us",
 	     "Typical round-trip time; a queue is decided every max(epoch, 10 RTT)."),
 	UINT("ecn", "lease_ms", ecn_lease_ms, 100, 600000, "1000", "ms",
@@ -89,7 +90,8 @@ static const struct config_row rows[] = {
 	     "Sojourn time that the fct reward counts as one unit of delay."),
 
 	WORD("steer", "policy", steer_policy, steer_policies, "learn",
-	     "Whether the agent moves buckets and flows, or they stay where the baseline has them."),
+	     "Whether the agent moves buckets and flows, or they stay where the baseline has "
+	     "them."),
 	TEXT("steer", "interfaces", steer_interfaces, check_interfaces, "",
 	     "Interfaces whose arriving packets are steered by XDP; none by default."),
 	TEXT("steer", "cpus", steer_cpus, check_cpus, "",
@@ -107,7 +109,7 @@ static const struct config_row rows[] = {
 	UINT("steer", "announce", steer_announce, 0, 1048576, "64", "packets",
 	     "One packet in this many (a power of two) of unknown flows is told to the daemon; "
 	     "0 admits no flows."),
-	UINT("steer", "max_flows", steer_max_flows, 0, 4096, "256", "flows",
+	UINT("steer", "max_flows", steer_max_flows, 0, 1024, "256", "flows",
 	     "Most flows that get an entry of their own on each interface."),
 	UINT("steer", "flow_idle_s", steer_flow_idle_s, 1, 3600, "10", "s",
 	     "An admitted flow without packets for this long gives its entry back."),
@@ -163,8 +165,7 @@ int settings_list_each(const char *list, int (*each)(const char *word, void *dat
 	char copy[SETTINGS_LIST], *word, *save = NULL;
 	int r = 0;
 
-	strncpy(copy, list, sizeof(copy) - 1);
-	copy[sizeof(copy) - 1] = '\0';
+	snprintf(copy, sizeof(copy), "%s", list);
 	for (word = strtok_r(copy, " ,\t", &save); word && !r; word = strtok_r(NULL, " ,\t", &save))
 		r = each(word, data);
 	return r;
@@ -276,8 +277,9 @@ static int parse_cpus(const char *word, void *data)
 		return sl_err(c->e, -EINVAL, "'%s' is neither a CPU number nor a range such as 1-3",
 			      word);
 	if (last >= SLUICE_MAX_CPUS)
-		return sl_err(c->e, -EINVAL, "CPU %lu is beyond %d, the last that can be steered to",
-			      last, SLUICE_MAX_CPUS - 1);
+		return sl_err(c->e, -EINVAL,
+			      "CPU %lu is beyond %d, the last that can be steered to", last,
+			      SLUICE_MAX_CPUS - 1);
 	for (; first <= last; first++) {
 		for (i = 0; i < c->n && c->cpu[i] != first; i++)
 			;
@@ -333,12 +335,12 @@ static int cross_check(const struct settings *s, const char *path, struct sl_err
 			      "%s: [steer] sample and announce must be powers of two, or 0", file);
 	if (s->ecn_lease_ms < 4 * s->epoch_ms || s->steer_lease_ms < 4 * s->epoch_ms)
 		return sl_err(e, -EINVAL,
-			      "%s: lease_ms must be at least four epochs (%u ms), or leases lapse in "
-			      "normal operation", file, 4 * s->epoch_ms);
+			      "%s: lease_ms must be at least four epochs (%u ms), or leases lapse "
+			      "in normal operation", file, 4 * s->epoch_ms);
 	if (settings_list_has(s->steer_interfaces, "*"))
 		return sl_err(e, -EINVAL,
-			      "%s: [steer] interfaces must name each interface; * would put XDP on all",
-			      file);
+			      "%s: [steer] interfaces must name each interface; * would put XDP on "
+			      "all", file);
 	return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * How the agent decides.
  *
- * Loads are virtual: they start as measured, and a move shifts an estimate of the object's work, its
- * share of its CPU's packets times that CPU's utilisation, from one CPU to the other. The
+ * Loads are virtual: they start as measured, and a move shifts an estimate of the object's work,
+ * its share of its CPU's packets times that CPU's utilisation, from one CPU to the other. The
  * features of a candidate CPU tell how the loads would look after the move, so that the network
  * learns what a distribution of load is worth rather than which CPU is good.
  *
@@ -18,8 +18,8 @@
  *   explore     with probability epsilon, first of all, one random object of the CPU with the
  *               highest load to a random CPU with a lower one: at most one such move per call
  *
- * Every move that was applied, and a random sample of objects that stayed, is learned from. All share
- * the reward of the interval, each charged its own move only.
+ * Every move that was applied, and a random sample of objects that stayed, is learned from. All
+ * share the reward of the interval, each charged its own move only.
  *
  * Rewards are learned times (1 - gamma), which gives Q the scale of a reward.
  */

@@ -209,8 +209,10 @@ static double observe(struct daemon *d, uint64_t now)
 		l->before = l->now;
 		l->now = swap;
 		r = steer_read(l->steer, l->now, &e);
-		if (r == 0 && !if_nametoindex(l->ifname))
+		if (r == 0 && !if_nametoindex(l->ifname)) {
+			l->gone = true;
 			r = sl_err(&e, -ENODEV, "the interface is gone");
+		}
 		if (r < 0)
 			link_failed(l, now, &e);
 		l->have_before = r == 0 && l->read_once;

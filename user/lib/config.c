@@ -100,7 +100,9 @@ static int fail_key(struct parse *p, const char *section, const char *key)
 	/* The right key in the wrong section is nearer than any other. */
 	for (i = 0; i < p->n; i++) {
 		changes = distance(key, p->rows[i].key);
-		longer = strlen(key) > strlen(p->rows[i].key) ? strlen(key) : strlen(p->rows[i].key);
+		longer = strlen(p->rows[i].key);
+		if (strlen(key) > longer)
+			longer = strlen(key);
 		d = 2 * changes + !!strcmp(section, p->rows[i].section);
 		if (changes <= longer / 3 + 1 && d < least) {
 			least = d;
@@ -163,8 +165,9 @@ static int set_value(const struct config_row *row, const char *value, char *out,
 				      row->type == CONFIG_UINT ? "a whole number" : "a number",
 				      row->min, row->max, *row->unit ? " " : "", row->unit);
 		if (number < row->min || number > row->max)
-			return sl_err(e, -EINVAL, "%s = %s is out of range; it takes %.10g..%.10g%s%s",
-				      key, value, row->min, row->max, *row->unit ? " " : "", row->unit);
+			return sl_err(e, -EINVAL,
+				      "%s = %s is out of range; it takes %.10g..%.10g%s%s", key,
+				      value, row->min, row->max, *row->unit ? " " : "", row->unit);
 		if (row->type == CONFIG_UINT)
 			*(unsigned int *)field = (unsigned int)number;
 		else
@@ -191,7 +194,8 @@ static int set_value(const struct config_row *row, const char *value, char *out,
 			struct sl_err why = { "" };
 
 			if (row->check(value, &why) < 0)
-				return sl_err(e, -EINVAL, "%s = '%s': %.200s", key, value, why.text);
+				return sl_err(e, -EINVAL, "%s = '%s': %.200s", key, value,
+					      why.text);
 		}
 		memset(field, 0, row->size);
 		memcpy(field, value, strlen(value));
@@ -268,8 +272,8 @@ int config_defaults(const struct config_row *rows, size_t n, void *out, struct s
 	for (i = 0; i < n; i++) {
 		r = set_value(&rows[i], rows[i].def, out, &why);
 		if (r < 0)
-			return sl_err(e, r, "default of [%s] %s: %.300s", rows[i].section, rows[i].key,
-				      why.text);
+			return sl_err(e, r, "default of [%s] %s: %.300s", rows[i].section,
+				      rows[i].key, why.text);
 	}
 	return 0;
 }

@@ -57,8 +57,8 @@ static int add_sample(struct qdisc_reader *r, const struct tcmsg *tc, struct nla
 	       (size_t)nla_len(app) < sizeof(s->stats) ? (size_t)nla_len(app) : sizeof(s->stats));
 	if (s->stats.abi_version != SLUICE_ABI_VERSION || nla_len(app) != sizeof(s->stats))
 		return sl_err(r->e, -EPROTO,
-			      "the module sch_sluice speaks version %u of the protocol, this program %u: "
-			      "install both from the same release and reload the module",
+			      "the module sch_sluice speaks version %u of the protocol, this program "
+			      "%u: install both from the same release and reload the module",
 			      s->stats.abi_version, SLUICE_ABI_VERSION);
 	r->n++;
 	return 0;
@@ -197,11 +197,12 @@ static int missing(const struct qdisc_id *id, struct sl_err *e)
 			      "enter with 'ip netns exec'", id->ifname);
 	if (!sysfs_exists("/sys/module/sch_sluice"))
 		return sl_err(e, -ENOENT,
-			      "%s has no sluice qdisc: the module is not loaded; 'modprobe sch_sluice'",
-			      id->ifname);
+			      "%s has no sluice qdisc: the module is not loaded; "
+			      "'modprobe sch_sluice'", id->ifname);
 	return sl_err(e, -ENOENT,
 		      "%s has no sluice qdisc at parent %s; 'sluice queue show' lists them, "
-		      "'tc qdisc add dev %s root sluice' adds one", id->ifname, id->parent, id->ifname);
+		      "'tc qdisc add dev %s root sluice' adds one", id->ifname, id->parent,
+		      id->ifname);
 }
 
 static int explain_write(const struct qdisc_id *id, int r, const char *file, struct sl_err *e)
@@ -220,8 +221,8 @@ static int explain_write(const struct qdisc_id *id, int r, const char *file, str
 		return sl_err(e, r, "%s %s: /sys is read-only here, so %s cannot be written",
 			      id->ifname, id->parent, file);
 	case -EBUSY:
-		return sl_err(e, r, "%s %s: the operator holds the baseline (hold is 1)", id->ifname,
-			      id->parent);
+		return sl_err(e, r, "%s %s: the operator holds the baseline (hold is 1)",
+			      id->ifname, id->parent);
 	default:
 		return sl_err(e, r, "%s %s: writing %s failed: %s", id->ifname, id->parent, file,
 			      strerror(-r));

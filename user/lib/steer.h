@@ -38,7 +38,11 @@ struct steer_options {
 /* Writes the pin directory of ifname in this network namespace to buf. */
 int steer_pin_dir(const char *ifname, char *buf, size_t size, struct sl_err *e);
 
-/* Loads a new instance, fills cpumap and baseline buckets round-robin over cpus, pins, attaches. */
+/*
+ * Loads a new instance, attaches it, fills cpumap and baseline buckets round-robin over cpus, pins.
+ * What is pinned for ifname but not attached is attached instead. -EALREADY: our program is there
+ * (or pinned, with no_attach), adopt it; -EEXIST: a program that is not ours is.
+ */
 int steer_load(const char *ifname, const struct steer_options *o, struct steer **ret,
 	       struct sl_err *e);
 /*

@@ -174,8 +174,6 @@ static float target_of(struct ddqn *d, const struct replay_entry *e)
 	const unsigned int n = e->next_rows * d->config.outputs;
 	int best;
 
-	if (!e->next_rows)
-		return e->reward;
 	best = masked_argmax(mlp_forward(&d->online, &d->pass, e->next_x, e->next_rows),
 			     e->next_feasible, n);
 	if (best < 0)

@@ -8,8 +8,9 @@
  * feature vectors; the network maps each row to "outputs" values, and action
  * row * outputs + output names one of them.
  *
- *   fixed actions (ECN templates)    rows = 1, outputs = number of actions
- *   candidate actions (target CPUs)  rows = number of candidates, outputs = 1
+ *   fixed actions        rows = 1, outputs = number of actions
+ *   candidate actions    rows = number of candidates, outputs = 1 (both agents: templates
+ *                        near the one in force, target CPUs)
  *
  * The target of a transition is r + gamma * Q_target(s', argmax_a Q_online(s', a))
  * over the feasible a only, and r alone when s' is terminal (rows == 0).
