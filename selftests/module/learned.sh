@@ -8,7 +8,7 @@ module_setup
 link_setup || exit 1
 gated || exit 1
 
-# expired BEFORE N: the count of lapsed leases grew by N.
+# lapses: keeps the count of lapsed leases in $lapsed.
 lapses() { read -r lapsed < "$q/lease_expired"; }
 
 test_in_force()

@@ -169,7 +169,7 @@ test_limits()
 # The same numbers in the dump, in sysfs and in tc; and what they say adds up.
 test_counters()
 {
-	local name
+	local name marks
 
 	through 50 2 qth_min=20000 qth_max=20000
 	$udp send 10.9.0.2 5000 7 100 0
@@ -186,8 +186,9 @@ test_counters()
 		esac
 		check_files "${stats[$name]}" "stats/$name"
 	done
+	marks="overlimits ${stats[ce_packets]}"
 	tc -s qdisc show dev sl0 | grep -A 1 'sluice 10:' |
-		grep -q "Sent ${stats[bytes]} bytes ${stats[packets]} pkt (dropped 0, overlimits ${stats[ce_packets]} "
+		grep -q "Sent ${stats[bytes]} bytes ${stats[packets]} pkt (dropped 0, $marks "
 	check_err $? "tc -s shows something else: $(tc -s qdisc show dev sl0)"
 	ungate
 }
