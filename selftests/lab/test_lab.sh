@@ -116,7 +116,7 @@ test_down()
 		check_err $? "$name is left"
 	done
 	[ -z "$(ls /sys/fs/bpf/sluice 2> /dev/null)" ]
-	check_err $? "pins are left: $(ls /sys/fs/bpf/sluice)"
+	check_err $? "pins are left: $(ls /sys/fs/bpf/sluice 2> /dev/null)"
 	[ ! -d /sys/module/sch_sluice ]
 	check_err $? "the module cannot be removed"
 }

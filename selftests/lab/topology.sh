@@ -72,7 +72,9 @@ lab_up()
 	in_ns rtr tc qdisc add dev out0 root handle 1: tbf rate "${LAB_RATE_MBIT}mbit" \
 		burst "$LAB_BURST" limit 8000000 || return 1
 	# shellcheck disable=SC2086 # options are words
-	in_ns rtr tc qdisc add dev out0 parent $LAB_PARENT handle 10: $LAB_CHILD
+	in_ns rtr tc qdisc add dev out0 parent $LAB_PARENT handle 10: $LAB_CHILD || return 1
+	# A daemon that stops leaves its programs attached, on purpose, and pins outlive the links.
+	defer lab_unload
 }
 
 # lab_server: starts the receiver.
@@ -146,12 +148,17 @@ lab_daemon_ready()
 		lab_sluice agent show > /dev/null 2>&1
 }
 
+lab_unload()
+{
+	lab_sluice unload in0 > /dev/null 2>&1
+	lab_sluice unload in1 > /dev/null 2>&1
+}
+
 # lab_reset: a queue and steering without a past, in the network that is up.
 lab_reset()
 {
 	in_ns rtr tc qdisc del dev out0 parent $LAB_PARENT 2> /dev/null
-	lab_sluice unload in0 > /dev/null 2>&1
-	lab_sluice unload in1 > /dev/null 2>&1
+	lab_unload
 	# shellcheck disable=SC2086 # options are words
 	in_ns rtr tc qdisc add dev out0 parent $LAB_PARENT handle 10: $LAB_CHILD
 }
