@@ -9,13 +9,13 @@ usage() {
 	cat <<-END
 	usage: scripts/quickstart.sh [--host|--vm] [--train S] [--trial S] [--trials N]
 
-	Learns for S seconds (60), then replays one list of flow arrivals of S seconds (20) with each
+	Learns for S seconds (60), then replays one list of flow arrivals of S seconds (18) with each
 	of three policies, N times (2). Runs on this machine if it can load the kernel module,
 	otherwise in a virtual machine; --host or --vm decides it. Results stay in build/quickstart.
 	END
 }
 
-place='' train=60 trial=20 trials=2
+place='' train=60 trial=18 trials=2
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help|-h) usage; exit 0 ;;

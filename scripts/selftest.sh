@@ -148,6 +148,7 @@ in_vm() {	# SYSTEMD? NAME...: boots one VM for the scripts, then counts
 	# shellcheck disable=SC2086 # no option is no word
 	scripts/vm_run.sh $option --timeout 1000 -- scripts/selftest.sh --inside "$@"
 	log=$?
+	[ "$log" = 0 ] || echo
 	for name; do
 		printf '         %-42s' "$name"
 		tally "$name"

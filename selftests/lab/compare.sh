@@ -30,7 +30,7 @@ lab_run learn "$tmpdir/train" "$out/train.json" yes "$checkpoint" --progress 2>&
 	say "learning failed; the learning rows below start without a checkpoint"
 
 policies=(fixed bdp learn)
-results=()
+results=() failed=0
 for ((trial = 0; trial < trials; trial++)); do
 	for ((i = 0; i < 3; i++)); do
 		policy=${policies[(i + trial) % 3]}
@@ -41,7 +41,8 @@ for ((trial = 0; trial < trials; trial++)); do
 		# learns on, and does not explore.
 		rm -f "$out/checkpoint.trial"
 		[ ! -e "$checkpoint" ] || cp "$checkpoint" "$out/checkpoint.trial"
-		lab_run "$policy" "$tmpdir/trial" "$result" no "$out/checkpoint.trial" 2>&1
+		lab_run "$policy" "$tmpdir/trial" "$result" no "$out/checkpoint.trial" 2>&1 ||
+			failed=1
 		results+=("$result")
 	done
 done
@@ -49,3 +50,4 @@ rm -f "$out/checkpoint.trial"
 say "done"
 echo
 build/selftests/lab/table "${results[@]}" | tee "$out/table.txt"
+exit $failed

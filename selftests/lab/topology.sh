@@ -64,8 +64,6 @@ lab_up()
 	for i in 0 1; do
 		veth_pair "snd$i" eth0 "10.1.$i.2/24" rtr "in$i" "10.1.$i.1/24" || return 1
 		in_ns "snd$i" ip route add default via "10.1.$i.1" || return 1
-		# The pins outlive the namespace.
-		defer lab_sluice unload "in$i"
 	done
 	veth_pair rtr out0 10.2.0.1/24 rcv eth0 10.2.0.2/24 || return 1
 	in_ns rcv ip route add default via 10.2.0.1 || return 1
@@ -119,7 +117,6 @@ lab_daemon_start()
 	[daemon]
 	socket = $SLUICE_SOCKET
 	checkpoint = $3
-	epoch_ms = 25
 	[learn]
 	steps = 8
 	budget_us = 8000

@@ -148,6 +148,15 @@ struct daemon {
 
 uint64_t now_ns(void);			/* CLOCK_MONOTONIC */
 
+/*
+ * Whether what is planned for "at" belongs to this epoch, which is the nearest
+ * one: ticks jitter, and an interval of one epoch must not become two.
+ */
+static inline bool epoch_due(const struct daemon *d, uint64_t now, uint64_t at)
+{
+	return now + d->settings.epoch_ms * 1000000ULL / 2 >= at;
+}
+
 /* loop.c */
 int loop_run(struct daemon *d, struct sl_err *e);
 

@@ -157,7 +157,7 @@ void links_epoch(struct daemon *d, uint64_t now)
 			if (learn)
 				link_flows_admit(d, l, now);
 	}
-	if (now >= d->next_steering_ns) {
+	if (epoch_due(d, now, d->next_steering_ns)) {
 		d->next_steering_ns = now + d->settings.steer_interval_ms * 1000000ULL;
 		steering_decide(d, now);
 	}

@@ -223,7 +223,7 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 		q->start = q->now;
 		q->have_start = true;
 		q->next_decision_ns = now + decision_interval_ns(&d->settings);
-	} else if (now >= q->next_decision_ns) {
+	} else if (epoch_due(d, now, q->next_decision_ns)) {
 		q->next_decision_ns = now + decision_interval_ns(&d->settings);
 		decide(d, q, &gq, now);
 	}
