@@ -102,3 +102,20 @@ int client_request(const char *name, json_t **reply, struct sl_err *e)
 	*reply = r;
 	return 0;
 }
+
+double get_num(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+
+const char *get_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+bool get_flag(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}

@@ -3,6 +3,8 @@
 #ifndef SLUICE_CLI_CLIENT_H
 #define SLUICE_CLI_CLIENT_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "lib/err.h"
@@ -15,5 +17,10 @@
 int client_request(const char *name, json_t **reply, struct sl_err *e);
 /* Where the daemon is asked. */
 const char *client_socket(void);
+
+/* A member of an object in the answer; 0, "" and false when it is not there. */
+double get_num(const json_t *o, const char *key);
+const char *get_text(const json_t *o, const char *key);
+bool get_flag(const json_t *o, const char *key);
 
 #endif

@@ -9,43 +9,26 @@
 
 #define SHOWN 20	/* decisions; -j has all that the daemon keeps */
 
-static double number(const json_t *o, const char *key)
-{
-	return json_number_value(json_object_get(o, key));
-}
-
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-static bool flag(const json_t *o, const char *key)
-{
-	return json_is_true(json_object_get(o, key));
-}
-
 static void print_agent(const char *name, const json_t *a)
 {
 	printf("%-6s policy %s%s%s: %.0f decisions, %.0f explored, %.0f updates, loss %.4f, "
 	       "mean reward %.3f\n",
-	       name, text(a, "policy"), flag(a, "learning") ? ", learning" : "",
-	       flag(a, "exploring") ? ", exploring" : "", number(a, "decisions"),
-	       number(a, "explored"), number(a, "updates"), number(a, "loss"),
-	       number(a, "reward_mean"));
+	       name, get_text(a, "policy"), get_flag(a, "learning") ? ", learning" : "",
+	       get_flag(a, "exploring") ? ", exploring" : "", get_num(a, "decisions"),
+	       get_num(a, "explored"), get_num(a, "updates"), get_num(a, "loss"),
+	       get_num(a, "reward_mean"));
 }
 
 static void print_decision(const json_t *one)
 {
-	time_t t = (time_t)number(one, "time");
+	time_t t = (time_t)get_num(one, "time");
 	struct tm tm;
 	char when[16];
 
 	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&t, &tm));
-	printf("%s %-20s %s%s: %s (guard: %s)\n", when, text(one, "object"),
-	       flag(one, "carried_out") ? "" : "not ", text(one, "change"), text(one, "reason"),
-	       text(one, "guard"));
+	printf("%s %-20s %s%s: %s (guard: %s)\n", when, get_text(one, "object"),
+	       get_flag(one, "carried_out") ? "" : "not ", get_text(one, "change"), get_text(one, "reason"),
+	       get_text(one, "guard"));
 }
 
 static int show(struct cli *cli)
@@ -61,8 +44,8 @@ static int show(struct cli *cli)
 		return cli_print_json(reply);
 	print_agent("ecn", json_object_get(reply, "ecn"));
 	print_agent("steer", json_object_get(reply, "steer"));
-	printf("guard  %.0f decisions, %.0f carried out", number(reply, "decisions"),
-	       number(reply, "carried_out"));
+	printf("guard  %.0f decisions, %.0f carried out", get_num(reply, "decisions"),
+	       get_num(reply, "carried_out"));
 	json_object_foreach(json_object_get(reply, "guard"), name, verdict)
 		if (json_integer_value(verdict))
 			printf(", %s %lld", name, (long long)json_integer_value(verdict));

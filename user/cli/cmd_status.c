@@ -8,33 +8,16 @@
 #include "cli/client.h"
 #include "lib/sysfs.h"
 
-static double number(const json_t *o, const char *key)
-{
-	return json_number_value(json_object_get(o, key));
-}
-
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-static bool flag(const json_t *o, const char *key)
-{
-	return json_is_true(json_object_get(o, key));
-}
-
 static void print_queue(const json_t *q)
 {
 	char capacity[32] = "unknown";
 
-	if (number(q, "capacity_bps") > 0)
+	if (get_num(q, "capacity_bps") > 0)
 		snprintf(capacity, sizeof(capacity), "%.1f Mbit/s",
-			 number(q, "capacity_bps") / 1e6);
-	printf("queue  %s %s: %s; capacity %s, %.0f decisions, %.0f changes\n", text(q, "dev"),
-	       text(q, "parent"), text(q, "text"), capacity, number(q, "decisions"),
-	       number(q, "changes"));
+			 get_num(q, "capacity_bps") / 1e6);
+	printf("queue  %s %s: %s; capacity %s, %.0f decisions, %.0f changes\n", get_text(q, "dev"),
+	       get_text(q, "parent"), get_text(q, "text"), capacity, get_num(q, "decisions"),
+	       get_num(q, "changes"));
 }
 
 static void print_link(const json_t *l)
@@ -42,16 +25,16 @@ static void print_link(const json_t *l)
 	json_t *cpu, *cpus = json_object_get(l, "cpus");
 	size_t i;
 
-	printf("steer  %s: ", text(l, "dev"));
-	if (!flag(l, "steering")) {
+	printf("steer  %s: ", get_text(l, "dev"));
+	if (!get_flag(l, "steering")) {
 		printf("not steering\n");
 		return;
 	}
-	printf("%s, CPUs", flag(l, "attached") ? text(l, "mode") : "not attached");
+	printf("%s, CPUs", get_flag(l, "attached") ? get_text(l, "mode") : "not attached");
 	json_array_foreach(cpus, i, cpu)
 		printf(" %lld", (long long)json_integer_value(cpu));
-	printf("; %.0f decisions, %.0f moves, %.0f flows\n", number(l, "decisions"),
-	       number(l, "moves"), number(l, "flows"));
+	printf("; %.0f decisions, %.0f moves, %.0f flows\n", get_num(l, "decisions"),
+	       get_num(l, "moves"), get_num(l, "flows"));
 }
 
 static void print_status(const json_t *s)
@@ -61,10 +44,10 @@ static void print_status(const json_t *s)
 	size_t i;
 
 	printf("daemon sluiced %s, pid %.0f, up %.0f s, epoch %.0f ms (%.0f done, %.0f skipped)\n",
-	       text(s, "version"), number(s, "pid"), number(s, "uptime_s"), number(s, "epoch_ms"),
-	       number(s, "epochs"), number(s, "epochs_skipped"));
-	printf("policy ecn %s, steer %s; module %s\n", text(ecn, "policy"), text(steer, "policy"),
-	       flag(s, "module_loaded") ? "loaded" : "not loaded");
+	       get_text(s, "version"), get_num(s, "pid"), get_num(s, "uptime_s"), get_num(s, "epoch_ms"),
+	       get_num(s, "epochs"), get_num(s, "epochs_skipped"));
+	printf("policy ecn %s, steer %s; module %s\n", get_text(ecn, "policy"), get_text(steer, "policy"),
+	       get_flag(s, "module_loaded") ? "loaded" : "not loaded");
 	list = json_object_get(ecn, "queues");
 	json_array_foreach(list, i, one)
 		print_queue(one);
@@ -73,7 +56,7 @@ static void print_status(const json_t *s)
 		print_link(one);
 	list = json_object_get(s, "problems");
 	json_array_foreach(list, i, one)
-		printf("wrong  %s: %s\n", text(one, "object"), text(one, "what"));
+		printf("wrong  %s: %s\n", get_text(one, "object"), get_text(one, "what"));
 	if (!json_array_size(list))
 		printf("no problem known\n");
 }
