@@ -27,7 +27,8 @@ static void print_decision(const json_t *one)
 
 	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&t, &tm));
 	printf("%s %-20s %s%s: %s (guard: %s)\n", when, get_text(one, "object"),
-	       get_flag(one, "carried_out") ? "" : "not ", get_text(one, "change"), get_text(one, "reason"),
+	       get_flag(one, "carried_out") ? "" : "not ", get_text(one, "change"),
+	       get_text(one, "reason"),
 	       get_text(one, "guard"));
 }
 

@@ -44,10 +44,10 @@ static void print_status(const json_t *s)
 	size_t i;
 
 	printf("daemon sluiced %s, pid %.0f, up %.0f s, epoch %.0f ms (%.0f done, %.0f skipped)\n",
-	       get_text(s, "version"), get_num(s, "pid"), get_num(s, "uptime_s"), get_num(s, "epoch_ms"),
-	       get_num(s, "epochs"), get_num(s, "epochs_skipped"));
-	printf("policy ecn %s, steer %s; module %s\n", get_text(ecn, "policy"), get_text(steer, "policy"),
-	       get_flag(s, "module_loaded") ? "loaded" : "not loaded");
+	       get_text(s, "version"), get_num(s, "pid"), get_num(s, "uptime_s"),
+	       get_num(s, "epoch_ms"), get_num(s, "epochs"), get_num(s, "epochs_skipped"));
+	printf("policy ecn %s, steer %s; module %s\n", get_text(ecn, "policy"),
+	       get_text(steer, "policy"), get_flag(s, "module_loaded") ? "loaded" : "not loaded");
 	list = json_object_get(ecn, "queues");
 	json_array_foreach(list, i, one)
 		print_queue(one);
