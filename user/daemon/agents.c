@@ -166,21 +166,28 @@ void agents_checkpoint(struct daemon *d)
 	d->checkpoint_failed = r < 0;
 }
 
+/*
+ * A step cannot be cut short, so on a slow machine one may take longer than the
+ * budget of an epoch. What it took too much, later epochs go without.
+ */
 void agents_train(struct daemon *d)
 {
-	uint64_t end = now_ns() + d->settings.learn_budget_us * 1000ULL;
+	const uint64_t budget = d->settings.learn_budget_us * 1000ULL, start = now_ns();
 	bool ecn = d->settings.ecn_policy == ECN_POLICY_LEARN && d->n_queues;
 	bool steer = d->settings.steer_policy == STEER_POLICY_LEARN && d->n_links;
+	uint64_t spent = d->train_debt_ns;
 	unsigned int i;
 
 	if (!d->settings.learn)
 		return;
-	for (i = 0; i < d->settings.learn_steps && (ecn || steer) && now_ns() < end; i++) {
+	for (i = 0; i < d->settings.learn_steps && (ecn || steer) && spent < budget; i++) {
 		if (ecn)
 			ecn = ecn_agent_train(d->ecn, 1) >= 0;
 		if (steer)
 			steer = steer_agent_train(d->steer_agent, 1) >= 0;
+		spent = d->train_debt_ns + (now_ns() - start);
 	}
+	d->train_debt_ns = spent > budget ? spent - budget : 0;
 }
 
 void agents_free(struct daemon *d)

@@ -140,6 +140,7 @@ struct daemon {
 	struct steer_agent *steer_agent;
 	uint64_t next_checkpoint_ns, checkpoint_ns;
 	bool checkpoint_failed;
+	uint64_t train_debt_ns;		/* time training took beyond its budget */
 
 	uint32_t generation;		/* of the latest change, whatever it changed */
 	struct decisions decisions;

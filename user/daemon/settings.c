@@ -56,7 +56,7 @@ static const struct config_row rows[] = {
 	UINT("learn", "steps", learn_steps, 0, 1000, "4", "",
 	     "Most gradient steps of each agent per epoch."),
 	UINT("learn", "budget_us", learn_budget_us, 100, 100000, "3000", "us",
-	     "Most time that the steps of an epoch may take."),
+	     "Time that training may take per epoch, on average."),
 	UINT("learn", "seed", seed, 0, 4294967295.0, "1", "",
 	     "Seed of the networks and of exploration."),
 
