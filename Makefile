@@ -64,6 +64,8 @@ UNIT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/unit/test_*.c))
 BPFT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bpf/test_*.c)))
 MODT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/module/*.c)))
 LAB_BINS    := $(patsubst %.c,$(B)/%,$(call src,selftests/lab))
+RL_ENV_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard selftests/rl/env_*.c)))
+RL_BINS     := $(patsubst %.c,$(B)/%,$(wildcard selftests/rl/known_results.c))
 BENCH_BINS  := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bench/bench_*.c)))
 BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ	    := $(B)/xdp_steer.bpf.o
@@ -87,7 +89,7 @@ kmod:			## build the module for KDIR, else the newest installed headers
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
 		$(if $(Q),-s,V=1) modules
 
-tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(LAB_BINS)	## build the test programs
+tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(LAB_BINS) $(RL_BINS)	## build the test programs
 check: all tests	## run every test (scripts/selftest.sh)
 	$(Q)scripts/selftest.sh
 bench: user bpf $(BENCH_BINS)	## run the benchmarks (selftests/bench)
@@ -139,12 +141,20 @@ $(B)/%.o: %.c | $(SKEL)
 
 # --- tests: one program per file, linked with everything -----------------
 
-$(B)/selftests/unit/%: $(B)/selftests/unit/%.o $(B)/libsluiced.a $(B)/libsluice.a
+# Environments with known solutions.
+$(B)/libenvs.a: $(RL_ENV_OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/selftests/%: CFLAGS += -Iselftests
+$(B)/selftests/unit/%: $(B)/selftests/unit/%.o $(B)/libenvs.a $(B)/libsluiced.a $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(B)/selftests/bpf/%: $(B)/selftests/bpf/%.o $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(RL_BINS): $(B)/%: $(B)/%.o $(B)/libenvs.a $(B)/libsluice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(MODT_BINS): $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
