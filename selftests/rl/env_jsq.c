@@ -21,7 +21,7 @@ static int reset(struct env *e, uint64_t seed)
 	return 0;
 }
 
-/* A row of a CPU: its own backlog, the least and the mean of all. */
+/* A row of a CPU: its backlog above the least, the least and the mean of all. */
 static int observe(const struct env *e, float *x, uint8_t *feasible)
 {
 	const struct jsq *j = (const struct jsq *)e;
@@ -33,7 +33,7 @@ static int observe(const struct env *e, float *x, uint8_t *feasible)
 		sum += j->n[i];
 	}
 	for (int i = 0; i < JSQ_CPUS; i++, x += 3) {
-		x[0] = j->n[i] / 5.0f;
+		x[0] = (j->n[i] - least) / 5.0f;
 		x[1] = least / 5.0f;
 		x[2] = sum / (5.0f * JSQ_CPUS);
 	}
@@ -47,15 +47,15 @@ static int step(struct env *e, const struct env_action *a, struct env_step *out)
 	struct jsq *j = (struct jsq *)e;
 
 	j->n[a->index] += j->n[a->index] < JSQ_ROOM;
+	out->reward = 0.0f;
 	/* Uniformised: a service of an idle CPU ends nothing, so policies share the randomness. */
 	while (rng_uniform(&j->rng) >= arrival) {
 		unsigned int *n = &j->n[rng_below(&j->rng, JSQ_CPUS)];
 
+		for (int i = 0; i < JSQ_CPUS; i++)
+			out->reward -= j->n[i] == 0;
 		*n -= *n > 0;
 	}
-	out->reward = 0.0f;
-	for (int i = 0; i < JSQ_CPUS; i++)
-		out->reward -= (float)j->n[i] / (JSQ_CPUS * JSQ_ROOM);
 	return 0;
 }
 

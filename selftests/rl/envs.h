@@ -47,10 +47,10 @@ void admission_features(unsigned int n, float *x);
 
 /*
  * Packets arrive at JSQ_CPUS equal CPUs and are served in exponential time; each
- * goes to one CPU when it comes. Joining the shortest queue minimises the mean
- * number present (Winston, "Optimality of the shortest line discipline", Journal
- * of Applied Probability 1977). Rows are CPUs. The reward is minus the number
- * present, over JSQ_CPUS * JSQ_ROOM.
+ * goes to one CPU when it comes. Joining the shortest queue maximises the discounted
+ * number served (Winston, "Optimality of the shortest line discipline", Journal of
+ * Applied Probability 1977). Rows are CPUs. The reward is minus the CPUs found idle,
+ * summed over the instants at which a service could end: work not done.
  */
 #define JSQ_CPUS	3
 #define JSQ_ROOM	20	/* a full CPU drops what comes */

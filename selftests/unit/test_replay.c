@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,10 @@ static void add(struct replay *p, unsigned int i)
 		next[k] = i + k;
 	if (rows)
 		feasible[rows * 2 - 1] = 0;
-	assert_int_equal(replay_add(p, row, i % 2, -1.0f * i, next, feasible, rows), 0);
+	assert_int_equal(replay_add(p, &(struct replay_item){
+		.row_x = row, .output = i % 2, .reward = -1.0f * i, .discount = 0.5f, .policy = 2 * i,
+		.next_x = next, .next_feasible = feasible, .next_rows = rows,
+	}), 0);
 }
 
 static void check(const struct replay_entry *e)
@@ -31,6 +35,8 @@ static void check(const struct replay_entry *e)
 	assert_true(e->row_x[1] == i + 0.5f);
 	assert_int_equal(e->output, i % 2);
 	assert_true(e->reward == -1.0f * i);
+	assert_true(e->discount == 0.5f);
+	assert_int_equal(e->policy, 2 * i);
 	assert_int_equal(e->next_rows, i % 4);
 	for (unsigned int k = 0; k < e->next_rows * 2; k++) {
 		assert_true(e->next_x[k] == i + k);
@@ -74,7 +80,8 @@ static void no_mask_means_all(void **state)
 
 	(void)state;
 	assert_int_equal(replay_init(&p, 1, 2, 1), 0);
-	assert_int_equal(replay_add(&p, x, 0, 0.0f, x, NULL, 2), 0);
+	assert_int_equal(replay_add(&p, &(struct replay_item){
+		.row_x = x, .next_x = x, .next_rows = 2 }), 0);
 	for (int k = 0; k < 4; k++)
 		assert_int_equal(replay_sample(&p, &rng)->next_feasible[k], 1);
 	replay_fini(&p);
@@ -82,11 +89,83 @@ static void no_mask_means_all(void **state)
 	assert_int_equal(replay_init(&p, 1, 1, 0), -EINVAL);
 }
 
+/* Draws follow the priorities, in a ring whose size is no power of two and which wraps. */
+static void draws_by_priority(void **state)
+{
+	unsigned int seen[10] = { 0 };
+	double ratio, sum = 0.0, p_alpha[10];
+	struct replay p;
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 1);
+	assert_int_equal(replay_init(&p, 2, 2, 10), 0);
+	assert_int_equal(replay_prioritise(&p, 0.0f), -EINVAL);
+	assert_int_equal(replay_prioritise(&p, NAN), -EINVAL);
+	assert_int_equal(replay_prioritise(&p, 0.5f), 0);
+	assert_int_equal(replay_prioritise(&p, 0.5f), -EINVAL);
+	for (unsigned int i = 0; i < 3; i++)
+		add(&p, i);
+	/* Only what is there, and all of it alike at first. */
+	for (int i = 0; i < 300; i++) {
+		assert_in_range(replay_draw(&p, &rng, i, 300, &ratio), 0, 2);
+		assert_true(fabs(ratio - 1.0) < 1e-12);
+	}
+	for (unsigned int i = 3; i < 15; i++)
+		add(&p, i);
+	for (unsigned int i = 0; i < 10; i++) {
+		replay_set_priority(&p, i, i % 2 ? -1.0f * i * i : 1.0f * i * i);
+		p_alpha[i] = sqrt(i * i + 1e-3);
+		sum += p_alpha[i];
+	}
+	assert_true(fabs(p.tree[1] - sum) < 1e-6);
+	for (int i = 0; i < 100000; i++) {
+		unsigned int k = replay_draw(&p, &rng, i % 32, 32, &ratio);
+
+		assert_in_range(k, 0, 9);
+		assert_true(fabs(ratio - 10.0 * p_alpha[k] / sum) < 1e-6);
+		seen[k]++;
+	}
+	for (int i = 0; i < 10; i++)
+		assert_true(fabs(seen[i] / 1e5 - p_alpha[i] / sum) < 0.005);
+	/* What arrives gets the highest priority there was; nonsense changes nothing. */
+	replay_set_priority(&p, 3, NAN);
+	replay_set_priority(&p, 3, INFINITY);
+	assert_true(fabs(p.tree[1] - sum) < 1e-6);
+	replay_set_priority(&p, 9, 0.0f);
+	add(&p, 15);
+	assert_true(fabs(p.tree[p.leaves + 5] - p_alpha[9]) < 1e-9);
+	replay_fini(&p);
+}
+
+/* The strata of a batch each give one draw: with equal priorities every entry comes once. */
+static void draws_are_spread(void **state)
+{
+	unsigned int seen[8] = { 0 };
+	struct replay p;
+	struct rng rng;
+	double ratio;
+
+	(void)state;
+	rng_seed(&rng, 1);
+	assert_int_equal(replay_init(&p, 2, 2, 8), 0);
+	assert_int_equal(replay_prioritise(&p, 1.0f), 0);
+	for (unsigned int i = 0; i < 8; i++)
+		add(&p, i);
+	for (unsigned int i = 0; i < 8; i++)
+		seen[replay_draw(&p, &rng, i, 8, &ratio)]++;
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(seen[i], 1);
+	replay_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_the_latest_and_samples_all),
 		cmocka_unit_test(no_mask_means_all),
+		cmocka_unit_test(draws_by_priority),
+		cmocka_unit_test(draws_are_spread),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -30,7 +30,9 @@ struct ddqn {
 	float *grad;			/* (n_params) */
 	float *q;			/* (max_rows * outputs) */
 	float *y;			/* (batch) targets */
-	unsigned int *output;		/* (batch) */
+	float *weight;			/* (batch) against the bias of drawing by priority */
+	unsigned int *index;		/* (batch) in the ring */
+	double policy_age;
 };
 
 struct blob_head {
@@ -66,7 +68,7 @@ int ddqn_new(const struct ddqn_config *c, struct ddqn **ret)
 
 	if (!c->features || !c->outputs || !c->max_rows || !c->batch || !c->replay_size ||
 	    !(c->gamma >= 0.0f && c->gamma < 1.0f) || !(c->tau > 0.0f && c->tau <= 1.0f) ||
-	    !(c->learning_rate > 0.0f))
+	    !(c->learning_rate > 0.0f) || !(c->priority_beta >= 0.0f && c->priority_beta <= 1.0f))
 		return -EINVAL;
 	d = calloc(1, sizeof(*d));
 	if (!d)
@@ -79,7 +81,9 @@ int ddqn_new(const struct ddqn_config *c, struct ddqn **ret)
 	    (r = mlp_pass_init(&d->pass, &d->online, c->max_rows)) < 0 ||
 	    (r = mlp_pass_init(&d->batch_pass, &d->online, c->batch)) < 0 ||
 	    (r = adam_init(&d->adam, d->online.n_params, c->learning_rate)) < 0 ||
-	    (r = replay_init(&d->replay, c->features, c->outputs, c->replay_size)) < 0)
+	    (r = replay_init(&d->replay, c->features, c->outputs, c->replay_size)) < 0 ||
+	    (c->priority_alpha != 0.0f &&
+	     (r = replay_prioritise(&d->replay, c->priority_alpha)) < 0))
 		goto fail;
 
 	r = -ENOMEM;
@@ -88,8 +92,9 @@ int ddqn_new(const struct ddqn_config *c, struct ddqn **ret)
 	d->grad = calloc(d->online.n_params, sizeof(*d->grad));
 	d->q = calloc((size_t)c->max_rows * c->outputs, sizeof(*d->q));
 	d->y = calloc(c->batch, sizeof(*d->y));
-	d->output = calloc(c->batch, sizeof(*d->output));
-	if (!d->batch_x || !d->grad_out || !d->grad || !d->q || !d->y || !d->output)
+	d->weight = calloc(c->batch, sizeof(*d->weight));
+	d->index = calloc(c->batch, sizeof(*d->index));
+	if (!d->batch_x || !d->grad_out || !d->grad || !d->q || !d->y || !d->weight || !d->index)
 		goto fail;
 
 	rng_seed(&root, c->seed);
@@ -119,7 +124,8 @@ void ddqn_free(struct ddqn *d)
 	free(d->grad);
 	free(d->q);
 	free(d->y);
-	free(d->output);
+	free(d->weight);
+	free(d->index);
 	free(d);
 }
 
@@ -154,21 +160,34 @@ static bool all_finite(const float *x, size_t n)
 	return true;
 }
 
+void ddqn_store(struct ddqn *d, const struct ddqn_transition *t)
+{
+	const struct ddqn_config *c = &d->config;
+	const struct replay_item item = {
+		.row_x = t->row_x, .output = t->output, .reward = t->reward,
+		.discount = t->discount, .policy = d->updates, .next_x = t->next.x,
+		.next_feasible = t->next.feasible, .next_rows = t->next.rows,
+	};
+
+	/* One bad number would spread through every weight: such a transition is left out. */
+	if (t->output >= c->outputs || t->next.rows > c->max_rows || !isfinite(t->reward) ||
+	    !(t->discount >= 0.0f && t->discount < 1.0f) || !all_finite(t->row_x, c->features) ||
+	    !all_finite(t->next.x, (size_t)t->next.rows * c->features))
+		return;
+	/* Out of memory: learning goes on with what the ring holds. */
+	(void)replay_add(&d->replay, &item);
+}
+
 void ddqn_remember(struct ddqn *d, const float *row_x, unsigned int output, float reward,
 		   const struct ddqn_obs *next)
 {
-	const struct ddqn_config *c = &d->config;
-
-	/* One bad number would spread through every weight: such a transition is left out. */
-	if (output >= c->outputs || next->rows > c->max_rows || !isfinite(reward) ||
-	    !all_finite(row_x, c->features) ||
-	    !all_finite(next->x, (size_t)next->rows * c->features))
-		return;
-	/* Out of memory: learning goes on with what the ring holds. */
-	(void)replay_add(&d->replay, row_x, output, reward, next->x, next->feasible, next->rows);
+	ddqn_store(d, &(struct ddqn_transition){
+		.row_x = row_x, .output = output, .reward = reward,
+		.discount = d->config.gamma, .next = *next,
+	});
 }
 
-/* r + gamma * Q_target(s', argmax Q_online(s', .)), or r when no action follows. */
+/* r + discount * Q_target(s', argmax Q_online(s', .)), or r when no action follows. */
 static float target_of(struct ddqn *d, const struct replay_entry *e)
 {
 	const unsigned int n = e->next_rows * d->config.outputs;
@@ -179,10 +198,52 @@ static float target_of(struct ddqn *d, const struct replay_entry *e)
 	if (best < 0)
 		return e->reward;
 	/* Of the target network only the chosen row is needed. */
-	return e->reward + d->config.gamma *
+	return e->reward + e->discount *
 	       mlp_forward(&d->target, &d->pass,
 			   e->next_x + (size_t)(best / d->config.outputs) * d->config.features,
 			   1)[best % d->config.outputs];
+}
+
+/*
+ * What is drawn too often counts less: (N P(i))^-beta, over the largest of the batch, so that
+ * weights only ever shrink a step.
+ */
+static void draw_batch(struct ddqn *d)
+{
+	const struct ddqn_config *c = &d->config;
+	const double past = c->beta_updates ? fmin(1.0, (double)d->updates / c->beta_updates) : 0.0;
+	const double beta = c->priority_beta + (1.0 - c->priority_beta) * past;
+	float largest = 0.0f;
+
+	for (unsigned int i = 0; i < c->batch; i++) {
+		double ratio;
+
+		d->index[i] = replay_draw(&d->replay, &d->rng, i, c->batch, &ratio);
+		d->weight[i] = pow(ratio, -beta);
+		largest = fmaxf(largest, d->weight[i]);
+	}
+	d->policy_age = 0.0;
+	for (unsigned int i = 0; i < c->batch; i++) {
+		const struct replay_entry *e = &d->replay.entries[d->index[i]];
+
+		d->weight[i] /= largest;
+		memcpy(d->batch_x + (size_t)i * c->features, e->row_x,
+		       c->features * sizeof(float));
+		d->y[i] = target_of(d, e);
+		d->policy_age += (double)(int64_t)(d->updates - e->policy) / c->batch;
+	}
+}
+
+static void target_follow(struct ddqn *d)
+{
+	const struct ddqn_config *c = &d->config;
+
+	if (!c->target_period) {
+		for (size_t i = 0; i < d->online.n_params; i++)
+			d->target.params[i] += c->tau * (d->online.params[i] - d->target.params[i]);
+	} else if (d->updates % c->target_period == 0) {
+		memcpy(d->target.params, d->online.params, d->online.n_params * sizeof(float));
+	}
 }
 
 float ddqn_update(struct ddqn *d)
@@ -193,24 +254,18 @@ float ddqn_update(struct ddqn *d)
 
 	if (!d->replay.used || d->replay.used < c->warmup)
 		return -1.0f;
-	for (unsigned int i = 0; i < c->batch; i++) {
-		const struct replay_entry *e = replay_sample(&d->replay, &d->rng);
-
-		memcpy(d->batch_x + (size_t)i * c->features, e->row_x,
-		       c->features * sizeof(float));
-		d->output[i] = e->output;
-		d->y[i] = target_of(d, e);
-	}
+	draw_batch(d);
 
 	q = mlp_forward(&d->online, &d->batch_pass, d->batch_x, c->batch);
 	memset(d->grad_out, 0, (size_t)c->batch * c->outputs * sizeof(float));
 	for (unsigned int i = 0; i < c->batch; i++) {
-		const size_t at = (size_t)i * c->outputs + d->output[i];
-		const float err = q[at] - d->y[i], size = fabsf(err);
+		const size_t at = (size_t)i * c->outputs + d->replay.entries[d->index[i]].output;
+		const float err = q[at] - d->y[i], size = fabsf(err), w = d->weight[i] / c->batch;
 
 		/* Huber's loss: squared near zero, linear beyond 1, so that outliers stay tame. */
-		loss += size <= 1.0f ? 0.5f * err * err : size - 0.5f;
-		d->grad_out[at] = (size <= 1.0f ? err : copysignf(1.0f, err)) / c->batch;
+		loss += w * (size <= 1.0f ? 0.5f * err * err : size - 0.5f);
+		d->grad_out[at] = w * (size <= 1.0f ? err : copysignf(1.0f, err));
+		replay_set_priority(&d->replay, d->index[i], err);
 	}
 	memset(d->grad, 0, d->online.n_params * sizeof(float));
 	mlp_backward(&d->online, &d->batch_pass, d->grad_out, d->grad);
@@ -218,10 +273,14 @@ float ddqn_update(struct ddqn *d)
 	if (!isfinite(loss) || !mlp_clip(d->grad, d->online.n_params, c->grad_clip))
 		return -1.0f;
 	adam_step(&d->adam, d->online.params, d->grad);
-	for (size_t i = 0; i < d->online.n_params; i++)
-		d->target.params[i] += c->tau * (d->online.params[i] - d->target.params[i]);
 	d->updates++;
-	return loss / c->batch;
+	target_follow(d);
+	return loss;
+}
+
+double ddqn_policy_age(const struct ddqn *d)
+{
+	return d->policy_age;
 }
 
 uint64_t ddqn_updates(const struct ddqn *d)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Double deep Q-learning (van Hasselt, Guez, Silver, "Deep Reinforcement
- * Learning with Double Q-learning", AAAI 2016) with uniform replay and a
- * softly updated target network, on a small float32 multilayer perceptron.
+ * Learning with Double Q-learning", AAAI 2016) on a small float32 multilayer
+ * perceptron, with replay uniform or by priority, a target network that follows
+ * softly or by copies, and returns over one step or several (nstep.h).
  *
  * One form serves both kinds of action. An observation is a matrix of "rows"
  * feature vectors; the network maps each row to "outputs" values, and action
@@ -13,7 +14,8 @@
  *                        near the one in force, target CPUs)
  *
  * The target of a transition is r + gamma * Q_target(s', argmax_a Q_online(s', a))
- * over the feasible a only, and r alone when s' is terminal (rows == 0).
+ * over the feasible a only, and r alone when s' is terminal (rows == 0). An episode
+ * that was only cut short (truncated) is not terminal: give the s' it was cut at.
  * Everything is deterministic for a seed.
  */
 #ifndef SLUICE_RL_DDQN_H
@@ -34,6 +36,10 @@ struct ddqn_config {
 	unsigned int warmup;		/* transitions before the first update */
 	float gamma;			/* discount */
 	float tau;			/* target <- (1 - tau) target + tau online, each update */
+	unsigned int target_period;	/* not 0: no tau, but a copy every so many updates */
+	float priority_alpha;		/* replay by priority (replay.h); 0: uniform */
+	float priority_beta;		/* at first; 1, no bias left, after ... */
+	unsigned int beta_updates;	/* ... so many updates */
 	float learning_rate;		/* Adam */
 	float grad_clip;		/* largest 2-norm of a gradient, 0: none */
 	uint64_t seed;
@@ -58,9 +64,25 @@ int ddqn_greedy(struct ddqn *d, const struct ddqn_obs *o);
 /* Copies the transition into the replay buffer. row_x: the chosen row's features. */
 void ddqn_remember(struct ddqn *d, const float *row_x, unsigned int output, float reward,
 		   const struct ddqn_obs *next);
+
+/* A transition over one or several steps: reward is the discounted sum of theirs. */
+struct ddqn_transition {
+	const float *row_x;
+	unsigned int output;
+	float reward;
+	float discount;			/* of the value of next, in [0, 1) */
+	struct ddqn_obs next;		/* rows == 0: terminal */
+};
+void ddqn_store(struct ddqn *d, const struct ddqn_transition *t);
+
 /* One gradient step; the loss (Huber) before it, or -1 while warming up. */
 float ddqn_update(struct ddqn *d);
 uint64_t ddqn_updates(const struct ddqn *d);
+/*
+ * How old the policies were that acted in the transitions of the latest update, on average, in
+ * updates since. Large: learning is from what a policy long gone did.
+ */
+double ddqn_policy_age(const struct ddqn *d);
 
 /*
  * Weights, optimiser state and counters (not the replay buffer) in a versioned,
