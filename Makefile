@@ -61,7 +61,9 @@ CORE_OBJS   := $(foreach d,user/lib user/nn user/rl,$(call obj,$(d)))
 DAEMON_OBJS := $(call obj,user/daemon)
 CLI_OBJS    := $(call obj,user/cli)
 UNIT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/unit/test_*.c)))
+BPFT_OBJS   := $(patsubst %.bpf.c,$(B)/%.bpf.o,$(sort $(wildcard selftests/bpf/*.bpf.c)))
 BPFT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bpf/test_*.c)))
+FUZZ_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/fuzz/fuzz_*.c)))
 MODT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/module/*.c)))
 LAB_BINS    := $(patsubst %.c,$(B)/%,$(call src,selftests/lab))
 RL_ENV_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard selftests/rl/env_*.c)))
@@ -89,7 +91,7 @@ kmod:			## build the module for KDIR, else the newest installed headers
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
 		$(if $(Q),-s,V=1) modules
 
-tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(LAB_BINS) $(RL_BINS)	## build the test programs
+tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(FUZZ_BINS) $(LAB_BINS) $(RL_BINS)	## build the test programs
 check: all tests	## run every test (scripts/selftest.sh)
 	$(Q)scripts/selftest.sh
 bench: user bpf $(BENCH_BINS)	## run the benchmarks (selftests/bench)
@@ -149,13 +151,13 @@ $(B)/selftests/%: CFLAGS += -Iselftests
 $(B)/selftests/unit/%: $(B)/selftests/unit/%.o $(B)/libenvs.a $(B)/libsluiced.a $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
-$(B)/selftests/bpf/%: $(B)/selftests/bpf/%.o $(B)/libsluice.a
+$(B)/selftests/bpf/%: $(B)/selftests/bpf/%.o $(B)/libsluice.a | $(BPFT_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(RL_BINS): $(B)/%: $(B)/%.o $(B)/libenvs.a $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(MODT_BINS): $(B)/%: $(B)/%.o
+$(MODT_BINS) $(FUZZ_BINS): $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 $(LAB_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
@@ -169,6 +171,10 @@ $(B)/bpf/%.part.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 	$(Q)$(STRIP) -g $@
+$(BPFT_OBJS): $(B)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 $(BPF_OBJ): $(BPF_PARTS)
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds and runs every test. The last line is "N passed, N failed, N skipped".
 #
-# Tests are cmocka programs (selftests/unit, selftests/bpf) and scripts that source
-# selftests/lib.sh. A script says where it runs, in one of its first lines:
+# Tests are cmocka programs (selftests/unit, selftests/bpf), bounded runs of the fuzz drivers
+# (selftests/fuzz, with sanitizers) and scripts that source selftests/lib.sh. A script says where it runs, in one of its first lines:
 #
 #	# sluice-test: host|vm|systemd|none [timeout=SECONDS]
 #
@@ -74,10 +74,10 @@ scripts() {	# PLACE: names of the scripts that run there
 	done
 }
 
-programs() {	# unit|bpf: names of the sources of test programs
+programs() {	# unit|bpf|fuzz: names of the sources of test programs
 	local file
 
-	for file in selftests/"$1"/test_*.c; do
+	for file in selftests/"$1"/test_*.c selftests/"$1"/fuzz_*.c; do
 		[ -e "$file" ] && wanted "${file%.c}" && echo "${file%.c}"
 	done
 }
@@ -172,12 +172,13 @@ fi
 patterns=("$@")
 mapfile -t unit < <(programs unit)
 mapfile -t bpf < <(programs bpf)
+mapfile -t fuzz < <(programs fuzz)
 mapfile -t host < <(scripts host)
 mapfile -t vm < <(scripts vm)
 mapfile -t systemd < <(scripts systemd)
 
 if [ -n "$list" ]; then
-	for name in "${unit[@]}" "${bpf[@]}" "${host[@]}"; do
+	for name in "${unit[@]}" "${bpf[@]}" "${fuzz[@]}" "${host[@]}"; do
 		echo "host $name"
 	done
 	for name in "${vm[@]}"; do
@@ -203,8 +204,9 @@ if [ -n "$build" ]; then
 	release=$(scripts/vm_image.sh) || exit 1
 	headers=/usr/src/linux-headers-$release
 	make -j2 KDIR="$headers" all tests || { echo "selftest: the build failed" >&2; exit 1; }
-	if [ ${#unit[@]} -gt 0 ]; then
-		make -j2 SAN=1 "${unit[@]/#/build/san/}" ||
+	sanitized=("${unit[@]}" "${fuzz[@]}")
+	if [ ${#sanitized[@]} -gt 0 ]; then
+		make -j2 SAN=1 "${sanitized[@]/#/build/san/}" ||
 			{ echo "selftest: the sanitizer build failed" >&2; exit 1; }
 	fi
 fi
@@ -213,7 +215,7 @@ for name in "${unit[@]}" "${bpf[@]}"; do
 	run "$name" 300 "build/$name"
 	tally "$name"
 done
-for name in "${unit[@]/#/build/san/}"; do
+for name in "${unit[@]/#/build/san/}" "${fuzz[@]/#/build/san/}"; do
 	run "$name" 600 "$name"
 	tally "$name"
 done
