@@ -2,16 +2,30 @@
 /*
  * The one parser: from a frame to a flow key, or to the reason why it has none.
  *
- * Ethernet, up to SLUICE_MAX_VLANS tags (802.1Q and 802.1ad), IPv4 with
- * options, IPv6 without extension headers, TCP or UDP. It needs nothing of BPF,
- * only a first and a last pointer, so that user space can run it too.
+ * Ethernet, up to SLUICE_MAX_VLANS tags (802.1Q and 802.1ad), then IPv4 or
+ * IPv6, also behind a PPPoE session header or up to SLUICE_MAX_LABELS MPLS
+ * labels; options, up to SLUICE_MAX_EXTS extension headers, and the transport
+ * protocols that the contract lists at struct sluice_flow_key. It needs nothing
+ * of BPF, only a first and a last pointer, so that user space can run it too
+ * (selftests/fuzz does).
+ *
+ * Most packets are TCP or UDP directly behind IP, so that the same functions
+ * are compiled twice: sluice_parse_plain() gives up (SLUICE_PARSE_RARE) at the
+ * first header that is something else, and sluice_parse_rare(), meant to be out
+ * of line, then starts again. A rare packet pays the few ns of the first
+ * attempt, and a plain one nothing for all that it is not.
  *
  * Judged are headers, not payload: a frame that ends before the length in its
  * IP header says so is the stack's business (and, with multi-buffer XDP, may be
- * complete behind data_end). Ports are read only when frame and IP length both
- * cover the whole fixed transport header; padding after a short IP packet never
- * counts as ports. A first fragment has ports and the others do not, so that
- * steering by them would part the fragments of one packet: all pass.
+ * complete behind data_end). A header is read only when frame and IP length
+ * both cover its fixed part; padding after a short IP packet never counts as
+ * ports. The length is judged first, so that one packet has one reason however
+ * much padding it got.
+ *
+ * What follows an MPLS label stack is told by its first four bits, as routers
+ * do (RFC 4928). An Ethernet pseudowire without control word can look like IP
+ * there; most such frames then fail the checks of the IP header, and one that
+ * does not is steered by four meaningless words, always to the same place.
  */
 #ifndef SLUICE_PARSE_BPF_H
 #define SLUICE_PARSE_BPF_H
@@ -25,119 +39,437 @@
 #include <bpf/bpf_endian.h>
 #include <linux/sluice.h>
 
-#define SLUICE_PARSED	(-1)	/* not a reason to pass: the key is complete */
-
 #define PARSE_INLINE	static inline __attribute__((always_inline))
+/*
+ * Linux 6.1 takes bounded loops, but not every layout of one ("back-edge"): it
+ * refuses the edge back when the instruction before the loop's head is no jump.
+ */
+#ifdef __clang__
+#define PARSE_UNROLL	_Pragma("unroll")
+#else
+#define PARSE_UNROLL
+#endif
 
-struct sluice_vlan_tag {
+/* Beside the enum sluice_pass, the reasons to pass: */
+#define SLUICE_PARSED	(-1)	/* the key is complete */
+#define SLUICE_PARSE_RARE (-2)	/* not plain: ask sluice_parse_rare() */
+#define PARSE_GO_ON	(-3)	/* the next header comes */
+#define PARSE_QUOTE	(-4)	/* an ICMP error: the packet it quotes comes */
+
+enum parse_mode { PARSE_PLAIN, PARSE_WHOLE, PARSE_QUOTED };
+
+struct parse_cursor {
+	const void *data;	/* the frame */
+	const void *end;
+	const void *pos;	/* what is read next */
+	__u32 bytes;		/* that the IP header says are left */
+};
+
+struct parse_vlan {
 	__be16 tci;
 	__be16 proto;	/* of what follows */
 };
 
-#define SLUICE_IP_MF_OR_OFFSET	0x3fff
+struct parse_pppoe {
+	__u8 version_type;
+	__u8 code;
+	__be16 session;
+	__be16 length;	/* of PPP's protocol and payload */
+	__be16 ppp;
+};
 
-PARSE_INLINE int sluice_is_vlan(__be16 proto)
+/* The first eight bytes of every extension header that can be passed over. */
+struct parse_ext {
+	__u8 next;
+	__u8 length;
+	__be16 offset;	/* only in a fragment header */
+	__be32 id;
+};
+
+/* Of an ICMP header of either version: the id is there in some types only. */
+struct parse_icmp {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+	__be16 id;
+	__be16 sequence;
+};
+
+/* What a source must quote of the transport header (RFC 792); it holds ports, SPI and id. */
+#define PARSE_QUOTED_BYTES	8
+
+#define PARSE_IP4_MF_OR_OFFSET	0x3fff
+#define PARSE_IP6_MF_OR_OFFSET	0xfff9
+#define PARSE_PPPOE_SESSION	0x11		/* version 1, type 1 */
+#define PARSE_PPP_IP		0x0021
+#define PARSE_PPP_IPV6		0x0057
+#define PARSE_MPLS_BOTTOM	0x00000100
+/* Above what all headers together can be: Ethernet to IP, twice six extension headers. */
+#define PARSE_OFFSET_MASK	0x7fff
+#define PARSE_BYTES_MASK	0xffff	/* all that an IP header can say */
+
+/* Whether the IP packet and the frame have as many bytes more. */
+PARSE_INLINE int parse_holds(const struct parse_cursor *c, __u32 bytes)
+{
+	if (c->bytes < bytes)
+		return SLUICE_PASS_bad_ip;
+	if (c->pos + bytes > c->end)
+		return SLUICE_PASS_truncated;
+	return PARSE_GO_ON;
+}
+
+/*
+ * Changes nothing but what the verifier knows. It would follow all ways to get
+ * here apart, since pos and bytes differ, and they multiply with those ahead. A
+ * difference of pointers is an unknown number to it, so that all become one.
+ */
+PARSE_INLINE void parse_settle(struct parse_cursor *c)
+{
+	const void *pos = c->pos, *ip_end = c->data + (c->bytes & PARSE_BYTES_MASK);
+
+	__asm__ volatile("" : "+r"(pos), "+r"(ip_end));	/* or the compiler sees through it */
+	c->pos = c->data + ((pos - c->data) & PARSE_OFFSET_MASK);
+	c->bytes = ip_end - c->data;
+}
+
+/* --- below IP -------------------------------------------------------------- */
+
+PARSE_INLINE int parse_is_vlan(__be16 proto)
 {
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
 }
 
-PARSE_INLINE int sluice_is_ip6_ext(__u8 nexthdr)
+PARSE_INLINE int parse_is_mpls(__be16 proto)
 {
-	return nexthdr == IPPROTO_HOPOPTS || nexthdr == IPPROTO_ROUTING ||
-	       nexthdr == IPPROTO_AH || nexthdr == IPPROTO_DSTOPTS || nexthdr == IPPROTO_MH;
+	return proto == bpf_htons(ETH_P_MPLS_UC) || proto == bpf_htons(ETH_P_MPLS_MC);
 }
 
-/* l4_bytes: what the IP header says is there of the transport header and payload. */
-PARSE_INLINE int sluice_parse_ports(const void *l4, const void *data_end, __u8 proto,
-				    __u32 l4_bytes, struct sluice_flow_key *key)
+PARSE_INLINE int parse_pppoe(struct parse_cursor *c, __be16 *proto)
 {
-	const struct udphdr *udp = l4;	/* ports are at the same place in TCP */
-	const struct tcphdr *tcp = l4;
+	const struct parse_pppoe *h = c->pos;
 
-	if (proto == IPPROTO_TCP) {
-		if (l4_bytes < sizeof(*tcp))
-			return SLUICE_PASS_bad_ip;
-		if ((const void *)(tcp + 1) > data_end)
+	if ((const void *)(h + 1) > c->end)
+		return SLUICE_PASS_truncated;
+	if (h->version_type != PARSE_PPPOE_SESSION || h->code ||
+	    bpf_ntohs(h->length) < sizeof(h->ppp))
+		return SLUICE_PASS_bad_pppoe;
+	if (h->ppp == bpf_htons(PARSE_PPP_IP))
+		*proto = bpf_htons(ETH_P_IP);
+	else if (h->ppp == bpf_htons(PARSE_PPP_IPV6))
+		*proto = bpf_htons(ETH_P_IPV6);
+	else
+		return SLUICE_PASS_not_ip;
+	c->pos = h + 1;
+	return PARSE_GO_ON;
+}
+
+PARSE_INLINE int parse_mpls(struct parse_cursor *c, __be16 *proto)
+{
+	const __be32 *label = c->pos;
+	const __u8 *first;
+	int i;
+
+	PARSE_UNROLL
+	for (i = 0; i < SLUICE_MAX_LABELS; i++, label++) {
+		if ((const void *)(label + 1) > c->end)
 			return SLUICE_PASS_truncated;
-	} else if (proto == IPPROTO_UDP) {
-		if (l4_bytes < sizeof(*udp))
-			return SLUICE_PASS_bad_ip;
-		if ((const void *)(udp + 1) > data_end)
-			return SLUICE_PASS_truncated;
-	} else {
-		return SLUICE_PASS_not_tcp_udp;
+		if (*label & bpf_htonl(PARSE_MPLS_BOTTOM))
+			break;
 	}
-	key->sport = udp->source;
-	key->dport = udp->dest;
-	key->proto = proto;
-	return SLUICE_PARSED;
+	if (i == SLUICE_MAX_LABELS)
+		return SLUICE_PASS_too_many_labels;
+	c->pos = label + 1;
+	first = c->pos;
+	if ((const void *)(first + 1) > c->end)
+		return SLUICE_PASS_truncated;
+	if (*first >> 4 == 4)
+		*proto = bpf_htons(ETH_P_IP);
+	else if (*first >> 4 == 6)
+		*proto = bpf_htons(ETH_P_IPV6);
+	else
+		return SLUICE_PASS_not_ip;
+	return PARSE_GO_ON;
 }
 
-PARSE_INLINE int sluice_parse_ip4(const void *l3, const void *data_end, struct sluice_flow_key *key)
+/* To the IP header, whose EtherType is *proto then. */
+PARSE_INLINE int parse_link(struct parse_cursor *c, __be16 *proto, enum parse_mode mode)
 {
-	const struct iphdr *ip = l3;
+	const struct ethhdr *eth = c->pos;
+	const struct parse_vlan *tag = (const void *)(eth + 1);
+
+	if ((const void *)(eth + 1) > c->end)
+		return SLUICE_PASS_truncated;
+	*proto = eth->h_proto;
+	PARSE_UNROLL
+	for (int i = 0; i < SLUICE_MAX_VLANS; i++) {
+		if (!parse_is_vlan(*proto))
+			break;
+		if ((const void *)(tag + 1) > c->end)
+			return SLUICE_PASS_truncated;
+		*proto = tag->proto;
+		tag++;
+	}
+	c->pos = tag;
+	if (*proto == bpf_htons(ETH_P_IP) || *proto == bpf_htons(ETH_P_IPV6))
+		return PARSE_GO_ON;
+	if (*proto != bpf_htons(ETH_P_PPP_SES) && !parse_is_mpls(*proto))
+		return parse_is_vlan(*proto) ? SLUICE_PASS_too_many_vlans : SLUICE_PASS_not_ip;
+	if (mode == PARSE_PLAIN)
+		return SLUICE_PARSE_RARE;
+	return parse_is_mpls(*proto) ? parse_mpls(c, proto) : parse_pppoe(c, proto);
+}
+
+/* --- IP -------------------------------------------------------------------- */
+
+PARSE_INLINE int parse_ip4(struct parse_cursor *c, struct sluice_flow_key *key,
+			   enum parse_mode mode)
+{
+	const struct iphdr *ip = c->pos;
 	__u32 header, total;
 
-	if ((const void *)(ip + 1) > data_end)
+	if ((const void *)(ip + 1) > c->end)
 		return SLUICE_PASS_truncated;
 	header = ip->ihl * 4;
-	total = bpf_ntohs(ip->tot_len);
+	/* Of a quoted packet as much is there as the quote holds, whatever its length was. */
+	total = mode == PARSE_QUOTED ? c->bytes : bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || total < header)
 		return SLUICE_PASS_bad_ip;
-	if (l3 + header > data_end)
+	if (c->pos + header > c->end)
 		return SLUICE_PASS_truncated;
-	if (ip->frag_off & bpf_htons(SLUICE_IP_MF_OR_OFFSET))
-		return SLUICE_PASS_fragment;
 
 	__builtin_memcpy(key->saddr, &ip->saddr, sizeof(ip->saddr));
 	__builtin_memcpy(key->daddr, &ip->daddr, sizeof(ip->daddr));
 	key->family = 4;
-	return sluice_parse_ports(l3 + header, data_end, ip->protocol, total - header, key);
+	key->proto = ip->protocol;
+	if (ip->frag_off & bpf_htons(PARSE_IP4_MF_OR_OFFSET))
+		return SLUICE_PARSED;
+	c->pos += header;
+	c->bytes = total - header;
+	return PARSE_GO_ON;
 }
 
-PARSE_INLINE int sluice_parse_ip6(const void *l3, const void *data_end, struct sluice_flow_key *key)
+PARSE_INLINE int parse_ip6(struct parse_cursor *c, struct sluice_flow_key *key,
+			   enum parse_mode mode)
 {
-	const struct ipv6hdr *ip = l3;
+	const struct ipv6hdr *ip = c->pos;
 
-	if ((const void *)(ip + 1) > data_end)
+	if ((const void *)(ip + 1) > c->end)
 		return SLUICE_PASS_truncated;
 	if (ip->version != 6)
 		return SLUICE_PASS_bad_ip;
-	if (ip->nexthdr == IPPROTO_FRAGMENT)
-		return SLUICE_PASS_fragment;
-	if (sluice_is_ip6_ext(ip->nexthdr))
-		return SLUICE_PASS_ip6_ext;
-
 	__builtin_memcpy(key->saddr, &ip->saddr, sizeof(ip->saddr));
 	__builtin_memcpy(key->daddr, &ip->daddr, sizeof(ip->daddr));
 	key->family = 6;
-	return sluice_parse_ports(ip + 1, data_end, ip->nexthdr, bpf_ntohs(ip->payload_len), key);
+	key->proto = ip->nexthdr;
+	c->pos = ip + 1;
+	if (mode == PARSE_QUOTED)
+		c->bytes -= sizeof(*ip);
+	else if (!ip->payload_len && ip->nexthdr == IPPROTO_HOPOPTS)
+		c->bytes = PARSE_BYTES_MASK;	/* a jumbogram's is in an option */
+	else
+		c->bytes = bpf_ntohs(ip->payload_len);
+	return PARSE_GO_ON;
 }
 
-/* Fills *key, which must be all zero, or returns the enum sluice_pass why not. */
-PARSE_INLINE int sluice_parse(const void *data, const void *data_end, struct sluice_flow_key *key)
+PARSE_INLINE int parse_is_ext(__u8 family, __u8 proto)
 {
-	const struct ethhdr *eth = data;
-	const struct sluice_vlan_tag *tag = (const void *)(eth + 1);
-	__be16 proto;
+	if (proto == IPPROTO_AH)
+		return 1;
+	return family == 6 && (proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING ||
+			       proto == IPPROTO_DSTOPTS || proto == IPPROTO_FRAGMENT);
+}
 
-	if ((const void *)(eth + 1) > data_end)
-		return SLUICE_PASS_truncated;
-	proto = eth->h_proto;
-#pragma unroll
-	for (int i = 0; i < SLUICE_MAX_VLANS; i++) {
-		if (!sluice_is_vlan(proto))
+/*
+ * Over extension headers (and AH, which IPv4 has too) to the transport header,
+ * whose protocol is key->proto then. A fragment header ends the key, unless the
+ * "fragment" is the whole datagram (RFC 6946), which no reassembly needs.
+ */
+PARSE_INLINE int parse_exts(struct parse_cursor *c, struct sluice_flow_key *key)
+{
+	PARSE_UNROLL
+	for (int i = 0; i <= SLUICE_MAX_EXTS; i++) {
+		const struct parse_ext *h = c->pos;
+		const __u8 proto = key->proto;
+		__u32 bytes;
+		int r;
+
+		if (!parse_is_ext(key->family, proto))
+			return PARSE_GO_ON;
+		if (i == SLUICE_MAX_EXTS)
 			break;
-		if ((const void *)(tag + 1) > data_end)
-			return SLUICE_PASS_truncated;
-		proto = tag->proto;
-		tag++;
+		r = parse_holds(c, sizeof(*h));
+		if (r != PARSE_GO_ON)
+			return r;
+		key->proto = h->next;
+		if (proto == IPPROTO_FRAGMENT) {
+			if (h->offset & bpf_htons(PARSE_IP6_MF_OR_OFFSET))
+				return SLUICE_PARSED;
+			bytes = sizeof(*h);
+		} else if (proto == IPPROTO_AH) {
+			bytes = (h->length + 2) * 4;
+		} else {
+			bytes = (h->length + 1) * 8;
+		}
+		r = parse_holds(c, bytes);
+		if (r != PARSE_GO_ON)
+			return r;
+		c->pos += bytes;
+		c->bytes -= bytes;
+		parse_settle(c);
 	}
-	if (proto == bpf_htons(ETH_P_IP))
-		return sluice_parse_ip4(tag, data_end, key);
-	if (proto == bpf_htons(ETH_P_IPV6))
-		return sluice_parse_ip6(tag, data_end, key);
-	return sluice_is_vlan(proto) ? SLUICE_PASS_too_many_vlans : SLUICE_PASS_not_ip;
+	return SLUICE_PASS_too_many_exts;
+}
+
+/* --- above IP -------------------------------------------------------------- */
+
+/* The fixed header of protocols that begin with two ports, or with the SPI; else 0. */
+PARSE_INLINE __u32 parse_l4_bytes(__u8 proto, enum parse_mode mode)
+{
+	__u32 bytes = 0;
+
+	if (proto == IPPROTO_TCP)
+		bytes = sizeof(struct tcphdr);
+	else if (proto == IPPROTO_UDP)
+		bytes = sizeof(struct udphdr);
+	else if (mode == PARSE_PLAIN)
+		return 0;
+	else if (proto == IPPROTO_SCTP || proto == IPPROTO_DCCP)
+		bytes = 12;
+	else if (proto == IPPROTO_UDPLITE || proto == IPPROTO_ESP)
+		bytes = 8;
+	return mode == PARSE_QUOTED && bytes ? PARSE_QUOTED_BYTES : bytes;
+}
+
+PARSE_INLINE int parse_icmp_has_id(__u8 family, __u8 type)
+{
+	if (family == 6)
+		return type == 128 || type == 129 || type == 160 || type == 161;
+	return type == 0 || type == 8 || (type >= 13 && type <= 18) || type == 42 || type == 43;
+}
+
+PARSE_INLINE int parse_icmp_is_error(__u8 family, __u8 type)
+{
+	if (family == 6)
+		return type >= 1 && type <= 4;
+	return (type >= 3 && type <= 5) || type == 11 || type == 12;
+}
+
+PARSE_INLINE int parse_icmp(struct parse_cursor *c, struct sluice_flow_key *key,
+			    enum parse_mode mode)
+{
+	const struct parse_icmp *h = c->pos;
+	int r = parse_holds(c, sizeof(*h));
+
+	if (r != PARSE_GO_ON)
+		return r;
+	if (parse_icmp_has_id(key->family, h->type)) {
+		key->sport = h->id;
+		key->dport = h->id;	/* on both sides, or a reply would have another bucket */
+	} else if (mode == PARSE_WHOLE && parse_icmp_is_error(key->family, h->type)) {
+		c->pos = h + 1;
+		c->bytes -= sizeof(*h);
+		return PARSE_QUOTE;
+	}
+	return SLUICE_PARSED;
+}
+
+PARSE_INLINE int parse_l4(struct parse_cursor *c, struct sluice_flow_key *key,
+			  enum parse_mode mode)
+{
+	const __u32 bytes = parse_l4_bytes(key->proto, mode);
+	const __be16 *ports = c->pos;
+	int r;
+
+	if (!bytes) {
+		if (mode == PARSE_PLAIN)
+			return SLUICE_PARSE_RARE;
+		if (key->proto == (key->family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+			return parse_icmp(c, key, mode);
+		return SLUICE_PARSED;
+	}
+	r = parse_holds(c, bytes);
+	if (r != PARSE_GO_ON)
+		return r;
+	if ((const void *)(ports + 2) > c->end)	/* the verifier cannot tell from bytes */
+		return SLUICE_PASS_truncated;
+	key->sport = ports[0];
+	key->dport = ports[1];
+	return SLUICE_PARSED;
+}
+
+PARSE_INLINE int parse_ip(struct parse_cursor *c, int six, struct sluice_flow_key *key,
+			  enum parse_mode mode)
+{
+	int r = six ? parse_ip6(c, key, mode) : parse_ip4(c, key, mode);
+
+	if (r == PARSE_GO_ON && mode != PARSE_PLAIN) {
+		parse_settle(c);
+		r = parse_exts(c, key);
+	}
+	if (r == PARSE_GO_ON)
+		r = parse_l4(c, key, mode);
+	return r;
+}
+
+/*
+ * The key of an ICMP error: of the flow it is about, as seen in the direction in
+ * which the error itself travels, which is the opposite of what it quotes.
+ */
+PARSE_INLINE int parse_quote(struct parse_cursor *c, struct sluice_flow_key *key)
+{
+	const int six = key->family == 6;
+	struct sluice_flow_key quoted = { 0 };
+	int r;
+
+	if (c->bytes < (six ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)))
+		return SLUICE_PASS_bad_quote;
+	parse_settle(c);
+	r = parse_ip(c, six, &quoted, PARSE_QUOTED);
+	if (r == SLUICE_PASS_truncated)
+		return r;
+	if (r != SLUICE_PARSED)
+		return SLUICE_PASS_bad_quote;
+	__builtin_memcpy(key->saddr, quoted.daddr, sizeof(key->saddr));
+	__builtin_memcpy(key->daddr, quoted.saddr, sizeof(key->daddr));
+	key->sport = quoted.dport;
+	key->dport = quoted.sport;
+	key->proto = quoted.proto;
+	return SLUICE_PARSED;
+}
+
+PARSE_INLINE int parse_frame(struct parse_cursor *c, struct sluice_flow_key *key,
+			     enum parse_mode mode)
+{
+	__be16 proto;
+	int r = parse_link(c, &proto, mode);
+
+	if (r != PARSE_GO_ON)
+		return r;
+	if (mode != PARSE_PLAIN)
+		parse_settle(c);
+	return parse_ip(c, proto == bpf_htons(ETH_P_IPV6), key, mode);
+}
+
+/*
+ * Both fill *key, which must be all zero at first, or return the enum
+ * sluice_pass why not. What the plain attempt wrote before it gave up, the
+ * other writes again.
+ */
+PARSE_INLINE int sluice_parse_plain(const void *data, const void *data_end,
+				    struct sluice_flow_key *key)
+{
+	struct parse_cursor c = { .data = data, .end = data_end, .pos = data };
+
+	return parse_frame(&c, key, PARSE_PLAIN);
+}
+
+PARSE_INLINE int sluice_parse_rare(const void *data, const void *data_end,
+				   struct sluice_flow_key *key)
+{
+	struct parse_cursor c = { .data = data, .end = data_end, .pos = data };
+	int r = parse_frame(&c, key, PARSE_WHOLE);
+
+	return r == PARSE_QUOTE ? parse_quote(&c, key) : r;
 }
 
 #endif

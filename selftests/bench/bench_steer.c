@@ -24,12 +24,18 @@ static const struct sluice_flow_key udp6 = {
 	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_UDP, .family = 6,
 };
 
+/* Not plain to the parser, which looks again. */
+static const struct sluice_flow_key esp4 = {
+	.saddr = { 10, 0, 0, 1 }, .daddr = { 10, 0, 0, 2 },
+	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_ESP, .family = 4,
+};
+
 /* Each row has an instance of its own, so that its tables stay as it needs them. */
 struct row {
 	const char *name;
 	const struct sluice_flow_key *key;
 	unsigned int vlans;
-	bool targets, flow, not_ip;
+	bool targets, flow, not_ip, fragment;
 	struct steer *steer;
 	struct frame frame;
 	unsigned int ns[ROUNDS];
@@ -41,6 +47,8 @@ static struct row rows[] = {
 	{ .name = "bucket4", .key = &udp4, .targets = true },
 	{ .name = "bucket6", .key = &udp6, .targets = true },
 	{ .name = "bucket4_vlan2", .key = &udp4, .targets = true, .vlans = 2 },
+	{ .name = "bucket4_fragment", .key = &udp4, .targets = true, .fragment = true },
+	{ .name = "bucket4_esp", .key = &esp4, .targets = true },
 	{ .name = "flow4", .key = &udp4, .targets = true, .flow = true },
 	{ .name = "flow6", .key = &udp6, .targets = true, .flow = true },
 };
@@ -54,6 +62,8 @@ static int prepare(struct row *r, struct sl_err *e)
 	frame_make(&r->frame, r->key, r->vlans, 18);
 	if (r->not_ip)
 		r->frame.data[12] = 0x88, r->frame.data[13] = 0xcc;	/* LLDP */
+	if (r->fragment)
+		r->frame.data[ETH_HLEN + 6] = 0x20;	/* more fragments */
 	r->steer = steer_alloc(NULL);
 	if (!r->steer)
 		return sl_err(e, -1, "out of memory");

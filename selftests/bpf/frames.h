@@ -41,20 +41,38 @@ static inline void frame_begin(struct frame *f, unsigned int vlans, unsigned sho
 	*type = htons(proto);
 }
 
-/* The transport header of the key's protocol, then payload. */
+/* The fixed part of the transport header of the key's protocol. */
+static inline unsigned int frame_l4_header(const struct sluice_flow_key *k)
+{
+	switch (k->proto) {
+	case IPPROTO_TCP:
+		return sizeof(struct tcphdr);
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		return 12;
+	default:
+		return 8;	/* UDP, UDP-Lite, ESP, ICMP */
+	}
+}
+
+/* The transport header, then payload; what the key has as ports is where it belongs. */
 static inline void frame_l4(struct frame *f, const struct sluice_flow_key *k, unsigned int payload)
 {
-	__be16 *ports = frame_add(f, k->proto == IPPROTO_TCP ? sizeof(struct tcphdr) :
-							       sizeof(struct udphdr));
+	__be16 *ports = frame_add(f, frame_l4_header(k));
 
-	ports[0] = k->sport;
-	ports[1] = k->dport;
+	if (k->proto == IPPROTO_ICMP || k->proto == IPPROTO_ICMPV6) {
+		*(__u8 *)ports = k->family == 6 ? 128 : 8;	/* echo request */
+		ports[2] = k->sport;
+	} else {
+		ports[0] = k->sport;
+		ports[1] = k->dport;
+	}
 	frame_add(f, payload);
 }
 
 static inline unsigned int frame_l4_bytes(const struct sluice_flow_key *k, unsigned int payload)
 {
-	return payload + (k->proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr));
+	return payload + frame_l4_header(k);
 }
 
 static inline struct iphdr *frame_ip4(struct frame *f, const struct sluice_flow_key *k,
@@ -84,6 +102,13 @@ static inline struct ipv6hdr *frame_ip6(struct frame *f, const struct sluice_flo
 	return ip;
 }
 
+static inline void *frame_ip(struct frame *f, const struct sluice_flow_key *k,
+			     unsigned int l4_bytes)
+{
+	return k->family == 6 ? (void *)frame_ip6(f, k, l4_bytes) :
+				(void *)frame_ip4(f, k, 5, l4_bytes);
+}
+
 /* A whole, plain packet of the flow; the IP header is returned to be spoilt. */
 static inline void *frame_make(struct frame *f, const struct sluice_flow_key *k,
 			       unsigned int vlans, unsigned int payload)
@@ -92,7 +117,7 @@ static inline void *frame_make(struct frame *f, const struct sluice_flow_key *k,
 	void *ip;
 
 	frame_begin(f, vlans, k->family == 6 ? ETH_P_IPV6 : ETH_P_IP);
-	ip = k->family == 6 ? (void *)frame_ip6(f, k, l4) : (void *)frame_ip4(f, k, 5, l4);
+	ip = frame_ip(f, k, l4);
 	frame_l4(f, k, payload);
 	return ip;
 }

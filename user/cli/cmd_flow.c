@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* sluice flow show|set|del */
 #include <arpa/inet.h>
-#include <linux/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +29,14 @@ json_t *cli_flow_json(const struct sluice_flow_key *key, uint64_t packets, uint6
 		      unsigned int cpu)
 {
 	const int family = key->family == 6 ? AF_INET6 : AF_INET;
-	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
+	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], proto[STEER_PROTO_SIZE];
 
+	steer_proto_format(key->proto, proto);
 	inet_ntop(family, key->saddr, from, sizeof(from));
 	inet_ntop(family, key->daddr, to, sizeof(to));
 	return json_pack("{s:s s:s s:i s:i s:s s:I s:I s:i}", "saddr", from, "daddr", to,
 			 "sport", ntohs(key->sport), "dport", ntohs(key->dport),
-			 "proto", key->proto == IPPROTO_TCP ? "tcp" : "udp",
-			 "packets", (json_int_t)packets, "bytes", (json_int_t)bytes,
+			 "proto", proto, "packets", (json_int_t)packets, "bytes", (json_int_t)bytes,
 			 "cpu", (int)cpu);
 }
 

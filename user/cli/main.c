@@ -21,9 +21,9 @@ static const struct cli_command commands[] = {
 	  "knobs and counters of the sluice qdiscs" },
 	{ "flow", cmd_flow,
 	  "flow show DEV\n"
-	  "flow set DEV tcp|udp SADDR:SPORT DADDR:DPORT cpu N\n"
-	  "flow del DEV tcp|udp SADDR:SPORT DADDR:DPORT\n",
-	  "entries of the flow table (IPv6 addresses in brackets)" },
+	  "flow set DEV PROTO SADDR:SPORT DADDR:DPORT cpu N\n"
+	  "flow del DEV PROTO SADDR:SPORT DADDR:DPORT\n",
+	  "entries of the flow table (PROTO: tcp, udp, ... or a number; IPv6 addresses in brackets)" },
 	{ "cpu", cmd_cpu,
 	  "cpu show DEV\n",
 	  "packets steered to each CPU and how long they waited" },

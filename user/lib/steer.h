@@ -109,7 +109,13 @@ int steer_event_fd(struct steer *s);
 int steer_event_drain(struct steer *s, void (*each)(const struct sluice_flow_event *, void *),
 		      void *data);
 
-/* "tcp 10.0.0.1:80 10.0.0.2:5000" and back; IPv6 addresses in brackets. */
+/*
+ * "tcp 10.0.0.1:80 10.0.0.2:5000" and back; IPv6 addresses in brackets, a
+ * protocol without name by its number, and in place of ports what the contract
+ * says is there.
+ */
+#define STEER_PROTO_SIZE	8
+void steer_proto_format(__u8 proto, char buf[STEER_PROTO_SIZE]);
 int steer_flow_parse(int argc, char *const argv[], struct sluice_flow_key *key, struct sl_err *e);
 void steer_flow_format(const struct sluice_flow_key *key, char *buf, size_t size);
 

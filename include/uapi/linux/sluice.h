@@ -34,7 +34,7 @@
 #endif
 
 /* Bumped whenever a layout below changes in a way an older reader would misread. */
-#define SLUICE_ABI_VERSION	1
+#define SLUICE_ABI_VERSION	2
 #define SLUICE_ABI_MAGIC	0x4543554c	/* "LUCE" in memory order */
 
 /* ------------------------------------------------------------------------
@@ -188,11 +188,11 @@ SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 13 * 8 + SLUICE_HIST_SLOTS * 
  *
  * (".rodata.sluice" is pinned as "abi".) A packet's way:
  *
- *   1. What cannot be parsed passes to the stack on its own CPU, counted by
- *      reason in pass_stats.
- *   2. Its 5-tuple is looked up in "flows". An entry with SLUICE_FLOW_OPERATOR
+ *   1. What is not IP, or is malformed or cut, passes to the stack on its own
+ *      CPU, counted by reason in pass_stats.
+ *   2. Its flow key is looked up in "flows". An entry with SLUICE_FLOW_OPERATOR
  *      is followed always, one with SLUICE_FLOW_LEARNED while the lease runs.
- *   3. Otherwise the symmetric hash of the tuple chooses a bucket, and the
+ *   3. Otherwise the symmetric hash of the key chooses a bucket, and the
  *      bucket a CPU by the precedence above.
  *   4. No CPU there, or none of that number in the cpumap: it passes, counted.
  */
@@ -202,6 +202,8 @@ SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 13 * 8 + SLUICE_HIST_SLOTS * 
 #define SLUICE_EVENTS_BYTES	(256 * 1024)
 #define SLUICE_CPUMAP_QSIZE	512	/* default ring of a cpumap entry, packets */
 #define SLUICE_MAX_VLANS	2
+#define SLUICE_MAX_LABELS	8	/* of an MPLS stack */
+#define SLUICE_MAX_EXTS		6	/* what RFC 8200 recommends at most, less ESP */
 
 struct sluice_abi {
 	__u32 magic;		/* SLUICE_ABI_MAGIC */
@@ -239,14 +241,35 @@ SLUICE_ASSERT_SIZE(struct sluice_steer_lease, 16);
 
 /*
  * A flow: addresses and ports as in the packet (network order). An IPv4
- * address is in the first four bytes, the rest is 0.
+ * address is in the first four bytes, the rest is 0. "proto" is the transport
+ * protocol behind any extension headers and AH, and says what is in the ports:
+ *
+ *   TCP, UDP, UDP-Lite, SCTP, DCCP   the ports
+ *   ESP                              the SPI, its upper half in sport
+ *   ICMP, ICMPv6 with an id          the id, in both (echo, timestamp, ...)
+ *   other ICMP, other protocols      0
+ *
+ * All fragments of a datagram, the first included, have ports 0 and the
+ * protocol that every one of them states (the fragment header's, in IPv6),
+ * because only the first knows more and they must meet on one CPU.
+ *
+ * An ICMP error has the key of the flow that it quotes, with the ends swapped:
+ * it travels against the packet it is about, with the flow's other direction,
+ * and is counted there. What a quoted fragment or ICMP message is keyed by, is
+ * as above.
+ *
+ * Both directions have keys that are each other's mirror and so one bucket, but
+ * for two cases in which no device between the ends could do better: the SPIs
+ * of the two directions of ESP are unrelated, and a datagram that is fragmented
+ * in one direction only meets its answers elsewhere. With a routing header the
+ * addresses are those of the IPv6 header, that is of the current segment.
  */
 struct sluice_flow_key {
 	__u8   saddr[16];
 	__u8   daddr[16];
 	__be16 sport;
 	__be16 dport;
-	__u8   proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	__u8   proto;		/* IPPROTO_* */
 	__u8   family;		/* 4 or 6 */
 	__u16  pad;
 };
@@ -284,11 +307,12 @@ SLUICE_ASSERT_SIZE(struct sluice_bucket, 8);
 #define SLUICE_PASS_REASONS(X)						\
 	X(truncated, "frame ends inside a header")			\
 	X(not_ip, "neither IPv4 nor IPv6")				\
-	X(bad_ip, "IP header is malformed")				\
-	X(fragment, "IP fragment, has no ports")			\
-	X(ip6_ext, "IPv6 extension header")				\
-	X(not_tcp_udp, "neither TCP nor UDP")				\
+	X(bad_ip, "IP header is malformed, or cuts the next header")	\
+	X(bad_pppoe, "PPPoE header is malformed")			\
+	X(bad_quote, "ICMP error quotes no whole header")		\
 	X(too_many_vlans, "more than two VLAN tags")			\
+	X(too_many_labels, "more than eight MPLS labels")		\
+	X(too_many_exts, "more than six IPv6 extension headers")	\
 	X(no_target, "no flow entry and an empty bucket")		\
 	X(no_cpu, "target CPU has no cpumap entry")
 
