@@ -42,7 +42,7 @@
 
 #define GAMMA		0.8f
 #define MIN_UPDATES	200
-#define HYSTERESIS	0.02f	/* of Q, where one step of a lasting gain g shows as about g / 5 */
+#define HYSTERESIS	0.01f	/* of Q, where one step of a lasting gain g shows as about g / 5 */
 #define MEAN_WEIGHT	0.05	/* of the newest value in the running means */
 #define HOUR_S		3600.0
 #define MAX_QUEUES	4096
