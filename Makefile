@@ -68,12 +68,13 @@ MODT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/module/*.c)))
 LAB_BINS    := $(patsubst %.c,$(B)/%,$(call src,selftests/lab))
 RL_ENV_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard selftests/rl/env_*.c)))
 RL_BINS     := $(patsubst %.c,$(B)/%,$(wildcard selftests/rl/known_results.c))
+FUZZ_CORPUS := $(B)/selftests/fuzz/parse/fuzz_corpus
 BENCH_BINS  := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bench/bench_*.c)))
 BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ	    := $(B)/xdp_steer.bpf.o
 SKEL	    := $(B)/include/xdp_steer.skel.h
 
-.PHONY: all kmod bpf user tests check bench install clean help
+.PHONY: all kmod bpf user tests check fuzz bench install clean help
 all: user kmod		## build everything
 user: $(B)/sluiced $(B)/sluice	## build the daemon and the command line tool
 bpf: $(BPF_OBJ)		## build the XDP object
@@ -91,9 +92,10 @@ kmod:			## build the module for KDIR, else the newest installed headers
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
 		$(if $(Q),-s,V=1) modules
 
-tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(FUZZ_BINS) $(LAB_BINS) $(RL_BINS)	## build the test programs
+tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(FUZZ_BINS) $(FUZZ_CORPUS) $(LAB_BINS) $(RL_BINS)	## build the test programs
 check: all tests	## run every test (scripts/selftest.sh)
 	$(Q)scripts/selftest.sh
+fuzz: $(B)/selftests/fuzz/parse/fuzz_parse	## build the fuzzer of the parser (clang's libFuzzer)
 bench: user bpf $(BENCH_BINS)	## run the benchmarks (selftests/bench)
 	$(Q)selftests/bench/run.sh
 
@@ -163,6 +165,22 @@ $(MODT_BINS) $(FUZZ_BINS): $(B)/%: $(B)/%.o
 $(LAB_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- fuzzing: the parser for user space, always with sanitizers. Headers in a
+# frame are aligned to two bytes only, as the kernel has them on this machine.
+
+FUZZ_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude -Iinclude/uapi \
+	   -fno-omit-frame-pointer -fno-sanitize-recover=all
+FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize=alignment
+FUZZ_DEPS := $(wildcard selftests/fuzz/parse/*.h) bpf/parse.bpf.h include/uapi/linux/sluice.h include/sluice/hash.h
+$(FUZZ_CORPUS): selftests/fuzz/parse/fuzz_parse.c selftests/fuzz/parse/fuzz_main.c $(FUZZ_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(FUZZ_CFLAGS) $(FUZZ_SAN) -o $@ $(filter %.c,$^)
+$(B)/selftests/fuzz/parse/fuzz_parse: selftests/fuzz/parse/fuzz_parse.c $(FUZZ_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $<
 
 # --- BPF: every bpf/*.bpf.c is a part of the one object ------------------
 
