@@ -2,8 +2,8 @@
 /*
  * Trains on CartPole-v1 and Acrobot-v1 with several seeds and says how many solve
  * them. Learning stops when a greedy evaluation on episodes kept for that purpose
- * is comfortably good, or when the steps are used up (then the best of those
- * evaluations counts); the figure printed is the mean of 100 greedy episodes that
+ * is comfortably good, or when the steps are used up (then, for DDQN, the best of
+ * those counts); the figure printed is the mean of 100 greedy episodes that
  * had no part in that choice.
  */
 #include <getopt.h>
@@ -13,13 +13,18 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/rng.h"
 #include "rl/envs.h"
+#include "rl/ppo.h"
 #include "rl/run.h"
 
-#define CHECK_EPISODES	50
+#define CHECK_EPISODES	100
 #define CHECK_SEED	(1ull << 40)
 #define TEST_EPISODES	100
 #define TEST_SEED	(1ull << 50)
+#define MAX_FEATURES	8
+#define MAX_ACTIONS	4
+#define LANES		8	/* environments side by side, for PPO */
 #define SHARE		0.8	/* of the seeds that must solve it */
 
 struct problem {
@@ -30,6 +35,7 @@ struct problem {
 	unsigned int check_every;
 	struct ddqn_config ddqn;
 	struct run_ddqn_config run;
+	struct ppo_config ppo;
 };
 
 static const struct problem problems[] = {
@@ -45,6 +51,11 @@ static const struct problem problems[] = {
 			.n_step = 3, .epsilon_first = 1.0, .epsilon_last = 0.05,
 			.epsilon_steps = 10000, .update_every = 2,
 		},
+		.ppo = {
+			.features = 4, .actions = 2, .hidden = { 64, 64 }, .lanes = LANES,
+			.horizon = 64, .epochs = 10, .minibatch = 128, .gamma = 0.98f,
+			.lambda = 0.9f, .clip = 0.2f, .learning_rate = 1e-3f, .grad_clip = 0.5f,
+		},
 	},
 	{
 		.name = "acrobot", .make = acrobot_new, .solved = -100.0, .stop_at = -85.0,
@@ -57,6 +68,12 @@ static const struct problem problems[] = {
 		.run = {
 			.n_step = 3, .epsilon_first = 1.0, .epsilon_last = 0.05,
 			.epsilon_steps = 20000, .update_every = 2,
+		},
+		.ppo = {
+			.features = 6, .actions = 3, .hidden = { 64, 64 }, .lanes = LANES,
+			.horizon = 256, .epochs = 4, .minibatch = 128, .gamma = 0.99f,
+			.lambda = 0.95f, .clip = 0.2f, .entropy = 0.01f,
+			.learning_rate = 5e-4f, .grad_clip = 0.5f,
 		},
 	},
 };
@@ -121,17 +138,94 @@ out:
 	return r;
 }
 
+static int greedy_ppo(void *ctx, const float *x, const uint8_t *feasible, unsigned int rows,
+		      struct env_action *a)
+{
+	(void)rows;
+	a->index = ppo_greedy(ctx, x, feasible, NULL);
+	return a->index < 0 ? a->index : 0;
+}
+
+/* Fills the store and learns from it. */
+static int ppo_round(struct ppo *p, struct env *const e[LANES], struct rng *rng)
+{
+	float x[MAX_FEATURES];
+	uint8_t ok[MAX_ACTIONS];
+	struct ppo_stats stats;
+
+	while (!ppo_full(p)) {
+		for (unsigned int l = 0; l < LANES; l++) {
+			struct env_action a;
+			struct env_step s;
+
+			if ((e[l]->over && env_reset(e[l], rng_u64(rng)) < 0) ||
+			    env_observe(e[l], x, ok) < 0 ||
+			    (a.index = ppo_act(p, l, x, ok, NULL)) < 0 ||
+			    env_step(e[l], &a, &s) < 0 || env_observe(e[l], x, ok) < 0)
+				return -1;
+			ppo_result(p, l, s.reward, x, s.terminated, s.truncated);
+		}
+	}
+	return ppo_update(p, &stats);
+}
+
+/* With the steps used up, the latest policy counts: of PPO no copies are kept. */
+static int train_ppo(const struct problem *p, uint64_t seed, unsigned int steps,
+		     struct result *out)
+{
+	const unsigned int round = p->ppo.lanes * p->ppo.horizon;
+	struct ppo_config c = p->ppo;
+	struct env *e[LANES] = { 0 }, *check = p->make();
+	struct run_score s = { .reward = -INFINITY };
+	unsigned int next_check = p->check_every;
+	struct ppo *ppo = NULL;
+	struct rng rng;
+	int r = -1;
+
+	c.seed = seed;
+	rng_seed(&rng, ~seed);
+	if (!check || ppo_new(&c, &ppo) < 0)
+		goto out;
+	for (unsigned int l = 0; l < LANES; l++) {
+		e[l] = p->make();
+		if (!e[l] || env_reset(e[l], rng_u64(&rng)) < 0)
+			goto out;
+	}
+	for (out->steps = 0; out->steps + round <= steps && s.reward < p->stop_at;) {
+		ppo_set_learning_rate(ppo, c.learning_rate * (1.0 - (double)out->steps / steps));
+		if (ppo_round(ppo, e, &rng) < 0)
+			goto out;
+		out->steps += round;
+		if (out->steps < next_check)
+			continue;
+		next_check += p->check_every;
+		if (run_evaluate(check, greedy_ppo, ppo, CHECK_EPISODES, CHECK_SEED, &s) < 0)
+			goto out;
+	}
+	if (run_evaluate(check, greedy_ppo, ppo, TEST_EPISODES, TEST_SEED, &s) < 0)
+		goto out;
+	out->test = s.reward;
+	r = 0;
+out:
+	for (unsigned int l = 0; l < LANES; l++)
+		env_free(e[l]);
+	env_free(check);
+	ppo_free(ppo);
+	return r;
+}
+
 static const struct {
 	const char *name;
 	int (*train)(const struct problem *p, uint64_t seed, unsigned int steps,
 		     struct result *out);
 } algos[] = {
 	{ "ddqn", train_ddqn },
+	{ "ppo", train_ppo },
 };
 
 static int usage(FILE *f)
 {
-	fprintf(f, "usage: known_results [--algo ddqn] [--env cartpole|acrobot] [--seeds N]\n"
+	fprintf(f, "usage: known_results [--algo ddqn|ppo] [--env cartpole|acrobot] [--seeds N]\n"
 		   "                     [--first-seed S] [--steps N]\n"
 		   "Trains and prints the mean reward of 100 greedy episodes for each seed.\n"
 		   "The exit status is 1 if fewer than 8 in 10 seeds solve a problem.\n");

@@ -20,6 +20,7 @@ static const unsigned int shapes[][4] = {
 	{ 22, 32, 32, 90 },
 };
 #define SHAPES	(sizeof(shapes) / sizeof(shapes[0]))
+static enum mlp_activation activation;	/* of the test that runs */
 
 /* One row through layers of (inputs, outputs) weights followed by biases, params in double. */
 static void reference(const unsigned int *dim, const double *params, const double *x, double *y)
@@ -35,8 +36,8 @@ static void reference(const unsigned int *dim, const double *params, const doubl
 			out[o] = b[o];
 			for (unsigned int i = 0; i < dim[l]; i++)
 				out[o] += params[i * dim[l + 1] + o] * in[i];
-			if (l < 2 && out[o] < 0.0)
-				out[o] = 0.0;
+			if (l < 2)
+				out[o] = activation == MLP_TANH ? tanh(out[o]) : fmax(out[o], 0.0);
 		}
 		memcpy(in, out, sizeof(in));
 		params = b + dim[l + 1];
@@ -67,6 +68,7 @@ static void setup(const unsigned int *dim, struct mlp *m, struct mlp_pass *p, fl
 
 	rng_seed(&rng, dim[0]);
 	assert_int_equal(mlp_init(m, dim, 3), 0);
+	m->activation = activation;
 	assert_int_equal(mlp_pass_init(p, m, ROWS), 0);
 	mlp_randomize(m, &rng);
 	for (unsigned int l = 0; l < 3; l++)
@@ -162,6 +164,14 @@ static void gradient_matches_differences(void **state)
 	}
 }
 
+static void tanh_too(void **state)
+{
+	activation = MLP_TANH;
+	forward_matches_reference(state);
+	gradient_matches_differences(state);
+	activation = MLP_RELU;
+}
+
 static void clipping(void **state)
 {
 	float g[2] = { 3.0f, 4.0f };
@@ -213,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forward_matches_reference),
 		cmocka_unit_test(gradient_matches_differences),
+		cmocka_unit_test(tanh_too),
 		cmocka_unit_test(clipping),
 		cmocka_unit_test(adam_steps),
 		cmocka_unit_test(bad_shapes),

@@ -43,7 +43,7 @@ void mlp_randomize(struct mlp *m, struct rng *rng)
 {
 	memset(m->params, 0, m->n_params * sizeof(*m->params));
 	for (unsigned int l = 0; l < m->layers; l++) {
-		double sigma = sqrt(2.0 / m->dim[l]);
+		double sigma = sqrt((m->activation == MLP_RELU ? 2.0 : 1.0) / m->dim[l]);
 
 		for (size_t i = m->w_off[l]; i < m->b_off[l]; i++)
 			m->params[i] = sigma * rng_normal(rng);
@@ -115,6 +115,11 @@ const float *mlp_forward(const struct mlp *m, struct mlp_pass *p, const float *x
 			}
 			if (l + 1 == m->layers)
 				continue;
+			if (m->activation == MLP_TANH) {
+				for (unsigned int o = 0; o < n_out; o++)
+					yr[o] = tanhf(yr[o]);
+				continue;
+			}
 			for (unsigned int o = 0; o < n_out; o++)
 				yr[o] = yr[o] > 0.0f ? yr[o] : 0.0f;
 		}
@@ -125,6 +130,7 @@ const float *mlp_forward(const struct mlp *m, struct mlp_pass *p, const float *x
 
 void mlp_backward(const struct mlp *m, struct mlp_pass *p, const float *grad_out, float *grad)
 {
+	const bool relu = m->activation == MLP_RELU;
 	const float *gy = grad_out;	/* (B, n_out): d(loss)/d(pre-activation) of layer l */
 
 	for (unsigned int l = m->layers; l-- > 0;) {
@@ -147,7 +153,7 @@ void mlp_backward(const struct mlp *m, struct mlp_pass *p, const float *grad_out
 				float sum = 0.0f;
 
 				/* Also where ReLU is flat: neither side of the product counts. */
-				if (xi == 0.0f) {
+				if (xi == 0.0f && (relu || !l)) {
 					if (l)
 						gx[(size_t)r * n_in + i] = 0.0f;
 					continue;
@@ -158,7 +164,7 @@ void mlp_backward(const struct mlp *m, struct mlp_pass *p, const float *grad_out
 					continue;
 				for (unsigned int o = 0; o < n_out; o++)
 					sum += wi[o] * gr[o];
-				gx[(size_t)r * n_in + i] = sum;
+				gx[(size_t)r * n_in + i] = relu ? sum : sum * (1.0f - xi * xi);
 			}
 		}
 		gy = gx;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A small multilayer perceptron in float32: dense layers, ReLU between them,
- * linear output; batched forward and backward passes and Adam (Kingma and Ba,
+ * A small multilayer perceptron in float32: dense layers, ReLU or tanh between
+ * them, linear output; batched forward and backward passes and Adam (Kingma and Ba,
  * ICLR 2015). Shapes stand in comments, row-major, B being rows of a batch.
  *
  * Layer l maps dim[l] inputs to dim[l + 1] outputs. Its weights w are
@@ -20,8 +20,11 @@
 
 #define MLP_MAX_LAYERS	4
 
+enum mlp_activation { MLP_RELU, MLP_TANH };
+
 struct mlp {
 	unsigned int layers;
+	enum mlp_activation activation;	/* of the hidden layers; set after mlp_init() */
 	unsigned int dim[MLP_MAX_LAYERS + 1];
 	size_t w_off[MLP_MAX_LAYERS];	/* of w in params */
 	size_t b_off[MLP_MAX_LAYERS];
@@ -34,14 +37,14 @@ struct mlp_pass {
 	unsigned int max_rows;
 	unsigned int rows;
 	const float *x;				/* (B, dim[0]), the caller's */
-	float *act[MLP_MAX_LAYERS];		/* (B, dim[l + 1]), after ReLU */
+	float *act[MLP_MAX_LAYERS];		/* (B, dim[l + 1]), after activation */
 	float *grad_act[2];			/* (B, widest) scratch */
 };
 
 /* -EINVAL for a shape of no layers, too many, or an empty one. Parameters are 0. */
 int mlp_init(struct mlp *m, const unsigned int *dim, unsigned int layers);
 void mlp_fini(struct mlp *m);
-/* He initialisation: w normal with variance 2 / inputs, b zero. */
+/* w normal with variance 2 / inputs (He) for ReLU, 1 / inputs (LeCun) for tanh; b zero. */
 void mlp_randomize(struct mlp *m, struct rng *rng);
 
 int mlp_pass_init(struct mlp_pass *p, const struct mlp *m, unsigned int max_rows);

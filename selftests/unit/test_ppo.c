@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The parts of PPO by hand and against differences; then small problems with a known answer. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/rng.h"
+#include "rl/envs.h"
+#include "rl/ppo.h"
+
+/* gamma 0.5, lambda 0.5; the episode ends after the second step, the store after the third. */
+static void advantages_by_hand(void **state)
+{
+	const float reward[3] = { 1, 2, 3 }, value[3] = { 4, 8, 2 };
+	const float terminated[3] = { 8, 0, 6 }, cut[3] = { 8, 10, 6 };
+	const uint8_t ends[3] = { 0, 1, 0 };
+	float a[3];
+
+	(void)state;
+	/* deltas: 1 + 4 - 4 = 1, 2 - 8 = -6, 3 + 3 - 2 = 4 */
+	ppo_gae(3, reward, value, terminated, ends, 0.5f, 0.5f, a);
+	assert_true(a[0] == 1.0f - 0.25f * 6.0f && a[1] == -6.0f && a[2] == 4.0f);
+	/* Cut, not ended: 2 + 5 - 8 = -1, but nothing of the third step. */
+	ppo_gae(3, reward, value, cut, ends, 0.5f, 0.5f, a);
+	assert_true(a[0] == 1.0f - 0.25f && a[1] == -1.0f && a[2] == 4.0f);
+}
+
+static void check_gradient(double up, double down, double eps, float grad)
+{
+	const double want = (up - down) / (2.0 * eps);
+
+	if (fabs(grad - want) > 2e-3 * (1.0 + fabs(want)))
+		fail_msg("gradient %g, differences give %g", grad, want);
+}
+
+/* Ratios below, inside and beyond the clip range, with advantages of both signs. */
+static void gradients_match_differences(void **state)
+{
+	const float eps = 1e-3f;
+	const uint8_t ok[4] = { 1, 0, 1, 1 };
+	float x[4] = { 0.3f, 9.0f, -0.7f, 1.1f }, y[4] = { -0.2f, 0.4f, 0.1f, -0.5f };
+	const float action[4] = { 0.1f, 1.2f, -0.3f, 0.4f };
+	const double logp = -0.7 - log(exp(0.3) + exp(-0.7) + exp(1.1));
+	float g[4], gs[4], unused[4], unused_s[4];
+	double density = 0.0;
+
+	(void)state;
+	for (int k = 0; k < 4; k++)
+		density -= 0.5 * pow((action[k] - x[k]) / exp(y[k]), 2) + y[k] +
+			   0.5 * log(2.0 * M_PI);
+	for (int i = 0; i < 6; i++) {
+		struct ppo_stats st = { 0 };
+		struct ppo_sample s = {
+			.advantage = i % 2 ? 1.5f : -0.5f, .clip = 0.2f, .entropy = 0.05f,
+		};
+
+		s.old_logp = logp + (i / 2 - 1) * 0.5;
+		ppo_loss_discrete(&s, 4, x, ok, 2, g, &st);
+		assert_true(g[1] == 0.0f);
+		assert_int_equal(st.clipped, i / 2 != 1);
+		for (int k = 0; k < 4; k++) {
+			const float at = x[k];
+			double up, down;
+
+			x[k] = at + eps;
+			up = ppo_loss_discrete(&s, 4, x, ok, 2, unused, &st);
+			x[k] = at - eps;
+			down = ppo_loss_discrete(&s, 4, x, ok, 2, unused, &st);
+			x[k] = at;
+			check_gradient(up, down, eps, g[k]);
+		}
+		st.clipped = 0.0;
+		s.old_logp = density + (i / 2 - 1) * 0.5;
+		ppo_loss_continuous(&s, 4, x, y, action, g, gs, &st);
+		for (int k = 0; k < 8; k++) {
+			float *v = k < 4 ? &x[k] : &y[k - 4], at = *v;
+			double up, down;
+
+			*v = at + eps;
+			up = ppo_loss_continuous(&s, 4, x, y, action, unused, unused_s, &st);
+			*v = at - eps;
+			down = ppo_loss_continuous(&s, 4, x, y, action, unused, unused_s, &st);
+			*v = at;
+			check_gradient(up, down, eps, k < 4 ? g[k] : gs[k - 4]);
+		}
+	}
+}
+
+/* Two sights, four choices of which one is never feasible though it would pay most. */
+static void learns_a_discrete_choice(void **state)
+{
+	struct ppo_config c = {
+		.features = 2, .actions = 4, .hidden = { 16, 16 }, .lanes = 2, .horizon = 32,
+		.epochs = 4, .minibatch = 32, .gamma = 0.5f, .lambda = 0.9f, .clip = 0.2f,
+		.entropy = 0.01f, .learning_rate = 3e-3f, .grad_clip = 0.5f,
+	};
+	const uint8_t ok[4] = { 1, 1, 1, 0 };
+
+	(void)state;
+	for (c.seed = 1; c.seed <= 3; c.seed++) {
+		struct ppo_stats st;
+		struct ppo *p;
+		struct rng rng;
+
+		rng_seed(&rng, c.seed);
+		assert_int_equal(ppo_new(&c, &p), 0);
+		assert_int_equal(ppo_update(p, &st), -EAGAIN);
+		for (int round = 0; round < 60; round++) {
+			while (!ppo_full(p))
+				for (unsigned int l = 0; l < c.lanes; l++) {
+					const int right = rng_below(&rng, 2);
+					const float x[2] = { right, !right };
+					int a = ppo_act(p, l, x, ok, NULL);
+
+					assert_in_range(a, 0, 2);
+					ppo_result(p, l, a == 1 + right, x, true, false);
+				}
+			assert_int_equal(ppo_act(p, 0, (float[2]){ 0 }, ok, NULL), -ENOSPC);
+			assert_int_equal(ppo_update(p, &st), 0);
+		}
+		for (int right = 0; right < 2; right++)
+			assert_int_equal(ppo_greedy(p, (float[2]){ right, !right }, ok, NULL),
+					 1 + right);
+		assert_int_equal(ppo_greedy(p, (float[2]){ 0 }, (uint8_t[4]){ 0 }, NULL), -ENOENT);
+		assert_int_equal(ppo_act(p, 0, (float[2]){ 0 }, (uint8_t[4]){ 0 }, NULL), -ENOENT);
+		assert_true(st.entropy < 0.3);
+		ppo_free(p);
+	}
+	ppo_free(NULL);
+}
+
+/* Pays most where the two numbers are x and -x / 2. */
+static void learns_a_continuous_action(void **state)
+{
+	struct ppo_config c = {
+		.features = 1, .actions = 2, .continuous = true, .hidden = { 16, 16 }, .lanes = 4,
+		.horizon = 64, .epochs = 6, .minibatch = 64, .gamma = 0.0f, .lambda = 1.0f,
+		.clip = 0.2f, .learning_rate = 5e-3f, .grad_clip = 0.5f,
+	};
+
+	(void)state;
+	for (c.seed = 1; c.seed <= 3; c.seed++) {
+		struct ppo_stats st;
+		struct ppo *p;
+		struct rng rng;
+
+		rng_seed(&rng, c.seed);
+		assert_int_equal(ppo_new(&c, &p), 0);
+		for (int round = 0; round < 300; round++) {
+			ppo_set_learning_rate(p, c.learning_rate * (1.0 - round / 300.0));
+			while (!ppo_full(p))
+				for (unsigned int l = 0; l < c.lanes; l++) {
+					const float x = 2.0 * rng_uniform(&rng) - 1.0;
+					float a[2], u, v;
+
+					assert_int_equal(ppo_act(p, l, &x, NULL, a), 0);
+					u = a[0] - x;
+					v = a[1] + 0.5f * x;
+					ppo_result(p, l, -u * u - v * v, &x, true, false);
+				}
+			assert_int_equal(ppo_update(p, &st), 0);
+		}
+		for (float x = -0.8f; x < 1.0f; x += 0.4f) {
+			float a[2];
+
+			assert_int_equal(ppo_greedy(p, &x, NULL, a), 0);
+			if (fabsf(a[0] - x) > 0.12f || fabsf(a[1] + 0.5f * x) > 0.12f)
+				fail_msg("seed %d x %.1f: %.3f %.3f", (int)c.seed, x, a[0], a[1]);
+		}
+		ppo_free(p);
+	}
+}
+
+/* The admission problem watched for one step at a time: cut, not ended. */
+static void admission_is_optimal(void **state)
+{
+	struct ppo_config c = {
+		.features = ADMISSION_MAX + 1, .actions = ADMISSION_ACTIONS, .hidden = { 16, 16 },
+		.lanes = 8, .horizon = 128, .epochs = 4, .minibatch = 128,
+		.gamma = ADMISSION_GAMMA, .lambda = 0.9f, .clip = 0.2f, .entropy = 0.001f,
+		.learning_rate = 2e-3f, .grad_clip = 0.5f,
+	};
+	double q[ADMISSION_MAX + 1][ADMISSION_ACTIONS];
+
+	(void)state;
+	admission_optimum(q);
+	for (c.seed = 1; c.seed <= 2; c.seed++) {
+		struct env *e[8];
+		int policy[ADMISSION_MAX + 1];
+		struct ppo_stats st;
+		struct ppo *p;
+		struct rng rng;
+		float x[ADMISSION_MAX + 1];
+		uint8_t ok[ADMISSION_ACTIONS];
+
+		rng_seed(&rng, c.seed);
+		assert_int_equal(ppo_new(&c, &p), 0);
+		for (int l = 0; l < 8; l++) {
+			e[l] = admission_new();
+			e[l]->time_limit = 1;
+			assert_int_equal(env_reset(e[l], rng_u64(&rng)), 0);
+		}
+		for (int round = 0; round < 100; round++) {
+			ppo_set_learning_rate(p, c.learning_rate * (1.0 - round / 100.0));
+			while (!ppo_full(p))
+				for (int l = 0; l < 8; l++) {
+					struct env_action a;
+					struct env_step s;
+
+					if (e[l]->over)
+						env_reset(e[l], rng_u64(&rng));
+					env_observe(e[l], x, ok);
+					a.index = ppo_act(p, l, x, ok, NULL);
+					assert_int_equal(env_step(e[l], &a, &s), 0);
+					env_observe(e[l], x, ok);
+					ppo_result(p, l, s.reward, x, s.terminated, s.truncated);
+				}
+			assert_int_equal(ppo_update(p, &st), 0);
+		}
+		for (unsigned int n = 0; n <= ADMISSION_MAX; n++) {
+			admission_features(n, x);
+			policy[n] = ppo_greedy(p, x, NULL, NULL);
+		}
+		if (admission_value(policy) < 0.995 * q[0][ADMISSION_ADMIT])
+			fail_msg("seed %d: %.4f, the optimum is %.4f", (int)c.seed,
+				 admission_value(policy), q[0][ADMISSION_ADMIT]);
+		for (int l = 0; l < 8; l++)
+			env_free(e[l]);
+		ppo_free(p);
+	}
+}
+
+static void nonsense_is_refused(void **state)
+{
+	const struct ppo_config good = {
+		.features = 1, .actions = 2, .hidden = { 4, 4 }, .lanes = 1, .horizon = 8,
+		.epochs = 1, .minibatch = 4, .gamma = 0.9f, .lambda = 0.9f, .clip = 0.2f,
+		.learning_rate = 1e-3f,
+	};
+	struct ppo_config bad[5] = { good, good, good, good, good };
+	const float x = 0.5f;
+	struct ppo_stats st;
+	struct ppo *p;
+
+	(void)state;
+	bad[0].gamma = NAN;
+	bad[1].minibatch = 3;
+	bad[2].lanes = 0;
+	bad[3].clip = 0.0f;
+	bad[4].hidden[1] = 0;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ppo_new(&bad[i], &p), -EINVAL);
+	assert_int_equal(ppo_new(&good, &p), 0);
+	/* A reward that is not a number is not learned from, and the next round is as ever. */
+	for (int round = 0; round < 2; round++) {
+		while (!ppo_full(p)) {
+			assert_true(ppo_act(p, 0, &x, NULL, NULL) >= 0);
+			ppo_result(p, 0, round ? 1.0f : NAN, &x, false, false);
+			ppo_result(p, 0, 1.0f, &x, false, false);	/* of no action */
+		}
+		assert_int_equal(ppo_update(p, &st), round ? 0 : -EDOM);
+	}
+	ppo_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(advantages_by_hand),
+		cmocka_unit_test(gradients_match_differences),
+		cmocka_unit_test(learns_a_discrete_choice),
+		cmocka_unit_test(learns_a_continuous_action),
+		cmocka_unit_test(admission_is_optimal),
+		cmocka_unit_test(nonsense_is_refused),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
