@@ -16,6 +16,13 @@
 #define SLUICE_OWNERSHIP_CONST const
 #endif
 
+/* 6.16 made the attribute of bin_attribute.read and .write const. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define SLUICE_BIN_CONST
+#else
+#define SLUICE_BIN_CONST const
+#endif
+
 /* 6.9 lets tc load qdiscs by this alias instead of the module's name. */
 #ifndef MODULE_ALIAS_NET_SCH
 #define MODULE_ALIAS_NET_SCH(id) MODULE_ALIAS("net-sch-" id)

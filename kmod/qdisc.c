@@ -79,6 +79,8 @@ static int sluice_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff
 	enum sluice_verdict verdict;
 	int ret = NET_XMIT_SUCCESS;
 
+	sluice_tree_poll(q, set, now_ns);
+
 	/* Outside of the counters' write section, where random numbers may not be drawn on RT. */
 	verdict = sluice_judge(q, set, skb, sch->q.qlen, sch->qstats.backlog);
 
@@ -121,6 +123,7 @@ static struct sk_buff *sluice_dequeue(struct Qdisc *sch)
 		return NULL;
 
 	now_ns = ktime_get_ns();
+	sluice_tree_poll(q, set, now_ns);
 	sluice_stats_begin(st, now_ns);
 	skb = qdisc_dequeue_head(sch);
 	if (skb) {

@@ -76,6 +76,12 @@ void sluice_stats_end(struct sluice_counters *c, const struct Qdisc *sch)
 	preempt_enable();
 }
 
+/* The integral up to the latest event; only for who writes it. */
+u64 sluice_stats_byte_us(const struct sluice_counters *c)
+{
+	return c->byte_us + div_u64(c->byte_ns, NSEC_PER_USEC);
+}
+
 void sluice_stats_sojourn(struct sluice_counters *c, u64 sojourn_ns)
 {
 	unsigned int slot = sojourn_ns ? fls64(sojourn_ns) - 1 : 0;
@@ -85,7 +91,8 @@ void sluice_stats_sojourn(struct sluice_counters *c, u64 sojourn_ns)
 	c->sojourn_hist[min_t(unsigned int, slot, SLUICE_HIST_SLOTS - 1)]++;
 }
 
-static void snapshot_settings(struct sluice_sched *q, struct sluice_qdisc_stats *st)
+static void snapshot_settings(struct sluice_sched *q, const struct sluice_tree_choice *choice,
+			      struct sluice_qdisc_stats *st)
 {
 	struct sluice_set *set;
 
@@ -96,13 +103,25 @@ static void snapshot_settings(struct sluice_sched *q, struct sluice_qdisc_stats 
 	st->base_max_p = set->knob[SLUICE_KNOB_max_p];
 	st->limit_bytes = set->knob[SLUICE_KNOB_limit_bytes];
 	st->limit_pkts = set->knob[SLUICE_KNOB_limit_pkts];
-	if (sluice_learned_in_force(q, set)) {
+	if (set->tree && sluice_tree_loaded(q, set)) {
+		st->tree_generation = set->tree_lease.generation;
+		st->tree_lease_ms = sluice_lease_remaining_ms(&set->tree_lease);
+	}
+	if (sluice_learned_in_force(q, set))
+		st->lease_ms = sluice_lease_remaining_ms(&set->learned_lease);
+	if (st->tree_lease_ms && sluice_tree_decides(q, set, choice)) {
+		st->source = SLUICE_SRC_TREE;
+		st->qth_min = choice->params.qth_min;
+		st->qth_max = choice->params.qth_max;
+		st->max_p = choice->params.max_p;
+		st->generation = choice->generation;
+		st->tree_cell = choice->cell;
+	} else if (st->lease_ms) {
 		st->source = SLUICE_SRC_LEARNED;
 		st->qth_min = set->learned_params.qth_min;
 		st->qth_max = set->learned_params.qth_max;
 		st->max_p = set->learned_params.max_p;
-		st->generation = set->generation;
-		st->lease_ms = sluice_lease_remaining_ms(set);
+		st->generation = set->learned_lease.generation;
 	} else {
 		st->source = set->knob[SLUICE_KNOB_hold] ? SLUICE_SRC_HOLD : SLUICE_SRC_BASELINE;
 		st->qth_min = st->base_qth_min;
@@ -112,17 +131,18 @@ static void snapshot_settings(struct sluice_sched *q, struct sluice_qdisc_stats 
 	rcu_read_unlock();
 	st->manual_gen = READ_ONCE(q->manual_gen);
 	st->lease_expired = atomic_read(&q->lease_expired);
+	st->tree_lease_expired = atomic_read(&q->tree_lease_expired);
 }
 
 void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st)
 {
 	const struct sluice_counters *c = &q->stats;
+	struct sluice_tree_choice choice;
 	u64 byte_us, byte_ns, elapsed_ns;
 	unsigned int seq;
 
 	memset(st, 0, sizeof(*st));
 	st->abi_version = SLUICE_ABI_VERSION;
-	snapshot_settings(q, st);
 	do {
 		seq = read_seqcount_begin(&c->seq);
 		st->time_ns = ktime_get_ns();
@@ -141,8 +161,12 @@ void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st)
 		memcpy(st->sojourn_hist, c->sojourn_hist, sizeof(st->sojourn_hist));
 		byte_us = c->byte_us;
 		byte_ns = c->byte_ns;
+		choice = q->tree.choice;
 		elapsed_ns = st->time_ns - c->last_ns;
 	} while (read_seqcount_retry(&c->seq, seq));
+
+	st->tree_evaluations = choice.evaluations;
+	snapshot_settings(q, &choice, st);
 
 	/* The time since the last event belongs to the snapshot, too. */
 	if (st->backlog_bytes) {

@@ -145,7 +145,8 @@ static ssize_t learned_show(struct sluice_sched *q, const struct sluice_attr *a,
 	if (!sluice_learned_in_force(q, set))
 		return sysfs_emit(buf, "none\n");
 	return sysfs_emit(buf, "%u %u %u %u %u\n", p->qth_min, p->qth_max, p->max_p,
-			  sluice_lease_remaining_ms(set), set->generation);
+			  sluice_lease_remaining_ms(&set->learned_lease),
+			  set->learned_lease.generation);
 }
 
 static ssize_t learned_store(struct sluice_sched *q, const struct sluice_attr *a, const char *buf)
@@ -181,6 +182,7 @@ static ssize_t source_show(struct sluice_sched *q, const struct sluice_attr *a, 
 		[SLUICE_SRC_BASELINE] = "baseline",
 		[SLUICE_SRC_LEARNED] = "learned",
 		[SLUICE_SRC_HOLD] = "hold",
+		[SLUICE_SRC_TREE] = "tree",
 	};
 	struct sluice_qdisc_stats st;
 
@@ -264,7 +266,9 @@ static struct attribute *slot_attrs[] = {
 	X(sojourn_samples) X(sojourn_sum_ns)					\
 	X(qth_min) X(qth_max) X(max_p) X(generation)				\
 	X(base_qth_min) X(base_qth_max) X(base_max_p) X(manual_gen)		\
-	X(limit_bytes) X(limit_pkts) X(lease_ms) X(lease_expired)
+	X(limit_bytes) X(limit_pkts) X(lease_ms) X(lease_expired)		\
+	X(tree_evaluations) X(tree_generation) X(tree_lease_ms)			\
+	X(tree_lease_expired) X(tree_cell)
 
 #define X(name) FIELD_ATTR(stats_, name);
 STATS_FIELDS(X)
@@ -285,6 +289,57 @@ static struct attribute *stats_attrs[] = {
 static const struct attribute_group slot_group = { .attrs = slot_attrs };
 static const struct attribute_group stats_group = { .name = "stats", .attrs = stats_attrs };
 static const struct attribute_group *slot_groups[] = { &slot_group, &stats_group, NULL };
+
+static ssize_t tree_read(struct file *file, struct kobject *kobj,
+			 SLUICE_BIN_CONST struct bin_attribute *attr, char *buf, loff_t pos,
+			 size_t count)
+{
+	struct sluice_slot *slot = to_slot(kobj);
+	struct sluice_sched *q;
+	struct sluice_set *set;
+	ssize_t ret = -ENODEV;
+
+	mutex_lock(&slot->lock);
+	q = slot_newest(slot);
+	if (q) {
+		set = sluice_params_writer(q);
+		ret = 0;
+		if (set->tree && sluice_tree_loaded(q, set))
+			ret = memory_read_from_buffer(buf, count, &pos, &set->tree->block,
+						      set->tree->block.h.size);
+	}
+	mutex_unlock(&slot->lock);
+	return ret;
+}
+
+static ssize_t tree_write(struct file *file, struct kobject *kobj,
+			  SLUICE_BIN_CONST struct bin_attribute *attr, char *buf, loff_t pos,
+			  size_t count)
+{
+	struct sluice_slot *slot = to_slot(kobj);
+	struct sluice_sched *q;
+	ssize_t ret = -ENODEV;
+
+	mutex_lock(&slot->lock);
+	q = slot_newest(slot);
+	if (!q)
+		goto out;
+	if (!ns_capable(dev_net(slot->dev)->user_ns, CAP_NET_ADMIN))
+		ret = -EPERM;
+	else if (pos)
+		ret = -EINVAL;
+	else
+		ret = sluice_set_tree(q, (const struct sluice_tree *)buf, count);
+out:
+	mutex_unlock(&slot->lock);
+	return ret ? ret : count;
+}
+
+static const struct bin_attribute tree_attr = {
+	.attr = { .name = "tree", .mode = 0644 },
+	.read = tree_read,
+	.write = tree_write,
+};
 
 /* --- kobjects ------------------------------------------------------------- */
 
@@ -408,6 +463,11 @@ static struct sluice_slot *slot_create(struct net_device *dev, u32 parent)
 		snprintf(name, sizeof(name), "%x:%x", TC_H_MAJ(parent) >> 16, TC_H_MIN(parent));
 	__module_get(THIS_MODULE);
 	err = kobject_init_and_add(&slot->kobj, &slot_ktype, &slot->devdir->kobj, "%s", name);
+	if (!err) {
+		err = sysfs_create_bin_file(&slot->kobj, &tree_attr);
+		if (err)
+			kobject_del(&slot->kobj);
+	}
 	if (err) {
 		struct sluice_devdir *dir = slot->devdir;
 

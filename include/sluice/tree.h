@@ -21,6 +21,9 @@
  *	cell 1 ..	     nodes
  *	cell n_nodes ..	     actions: a triple for include/sluice/aqm.h
  *
+ * A block without cells is not a tree; to the qdisc it speaks about the one that is
+ * loaded (linux/sluice.h).
+ *
  * A node compares one feature with its threshold:
  *
  *	next = feature <= threshold ? left : right

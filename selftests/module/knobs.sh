@@ -41,7 +41,7 @@ test_defaults()
 	check_files "baseline none 0 0 0 0" source learned generation manual_gen lease_ms lease_expired
 	check_equal "files that are not 0644" \
 		"$(find "${files[@]}" "$q/learned" ! -perm 644)" ""
-	check_equal abi_version "${stats[abi_version]}" 1
+	check_equal abi_version "${stats[abi_version]}" 2
 	tc -s qdisc show dev sl0 | grep -q 'dropped 0, overlimits 0'
 	check_err $? "tc -s shows no statistics"
 }
@@ -104,7 +104,7 @@ test_netlink_atomic()
 	$nl change sl0 root qth_min=100 qth_max=200 max_p=300 hold=0 limit_pkts=50
 	gen=$(knob manual_gen)
 	for bad in limit_bytes=1 max_p=1000001 "qth_max=99" "qth_min=201" "attr:99=1" \
-			"short:limit_bytes" "attr:9=1"; do
+			"short:limit_bytes" "attr:$(($($nl knobs | wc -l) + 1))=1"; do	# TCA_SLUICE_PAD
 		$nl change sl0 root limit_pkts=60 "$bad" 2> /dev/null
 		check_fail $? "$bad was accepted"
 		check_files "50 100 200" limit_pkts qth_min qth_max

@@ -16,6 +16,7 @@ static const char *source_name(__u32 source)
 		[SLUICE_SRC_BASELINE] = "baseline",
 		[SLUICE_SRC_LEARNED] = "learned",
 		[SLUICE_SRC_HOLD] = "hold",
+		[SLUICE_SRC_TREE] = "tree",
 	};
 
 	return source < sizeof(names) / sizeof(names[0]) ? names[source] : "unknown";
@@ -41,7 +42,7 @@ static json_t *mean_json(const struct sluice_qdisc_stats *s)
 	return json_integer((json_int_t)(s->sojourn_sum_ns / s->sojourn_samples));
 }
 
-static json_t *flag_json(const struct qdisc_id *id, const char *knob)
+static json_t *knob_json(const struct qdisc_id *id, const char *knob)
 {
 	__u32 v;
 
@@ -70,9 +71,14 @@ static json_t *sample_json(const struct qdisc_sample *q)
 #define PUT(name) json_object_set_new(o, #name, json_integer((json_int_t)s->name))
 	PUT(limit_bytes);
 	PUT(limit_pkts);
-	json_object_set_new(o, "drop_non_ect", flag_json(&q->id, "drop_non_ect"));
-	json_object_set_new(o, "hold", flag_json(&q->id, "hold"));
-	json_object_set_new(o, "sojourn", flag_json(&q->id, "sojourn"));
+	json_object_set_new(o, "drop_non_ect", knob_json(&q->id, "drop_non_ect"));
+	json_object_set_new(o, "hold", knob_json(&q->id, "hold"));
+	json_object_set_new(o, "sojourn", knob_json(&q->id, "sojourn"));
+	json_object_set_new(o, "tree_interval_ms", knob_json(&q->id, "tree_interval_ms"));
+	PUT(tree_generation);
+	PUT(tree_lease_ms);
+	PUT(tree_lease_expired);
+	PUT(tree_evaluations);
 	PUT(time_ns);
 	PUT(packets);
 	PUT(bytes);
@@ -132,11 +138,17 @@ static void print_sample(const struct qdisc_sample *q)
 	       source_name(s->source));
 	if (s->source == SLUICE_SRC_LEARNED)
 		printf(" generation %u lease %u ms", s->generation, s->lease_ms);
+	if (s->source == SLUICE_SRC_TREE)
+		printf(" generation %u lease %u ms", s->generation, s->tree_lease_ms);
 	printf("\n  in force qth_min %u qth_max %u max_p %u ppm\n", s->qth_min, s->qth_max,
 	       s->max_p);
 	printf("  baseline qth_min %u qth_max %u max_p %u ppm, written %u times, "
 	       "leases expired %u\n",
 	       s->base_qth_min, s->base_qth_max, s->base_max_p, s->manual_gen, s->lease_expired);
+	if (s->tree_lease_ms || s->tree_evaluations)
+		printf("  tree     generation %u lease %u ms, evaluated %llu times, "
+		       "leases expired %u\n", s->tree_generation, s->tree_lease_ms,
+		       (ull)s->tree_evaluations, s->tree_lease_expired);
 	printf("  limit    %u bytes %u packets\n", s->limit_bytes, s->limit_pkts);
 	printf("  sent     %llu bytes %llu packets\n", (ull)s->bytes, (ull)s->packets);
 	printf("  marked   %llu bytes %llu packets, early drops %llu, limit drops %llu\n",

@@ -199,7 +199,8 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 	const struct sluice_qdisc_stats *s = &q->now.stats;
 	struct guard_queue gq = {
 		.now_ns = now,
-		.hold = s->source == SLUICE_SRC_HOLD,
+		/* Where a tree decides, a learned triple would be in force nowhere. */
+		.hold = s->source == SLUICE_SRC_HOLD || s->source == SLUICE_SRC_TREE,
 		.manual_gen = s->manual_gen,
 		.limit_bytes = s->limit_bytes,
 		.current = in_force(&q->now),

@@ -18,7 +18,9 @@
  * writes learned values, which carry a lease and a generation and which the
  * kernel side itself forgets when the lease is not renewed. Precedence:
  *
- *   operator hold  >  learned, while its lease runs  >  baseline
+ *   operator hold  >  tree  >  learned  >  baseline
+ *
+ * where a tree and a learned triple count while their leases run.
  */
 #ifndef _UAPI_LINUX_SLUICE_H
 #define _UAPI_LINUX_SLUICE_H
@@ -88,7 +90,9 @@
 	X(hold, 0, 1, 0, "flag",					\
 	  "1 keeps the baseline in force and refuses learned values")	\
 	X(sojourn, 0, 1, 1, "flag",					\
-	  "1 measures how long each packet waited")
+	  "1 measures how long each packet waited")			\
+	X(tree_interval_ms, 1, 60000, 10, "ms",				\
+	  "time between two evaluations of a loaded tree")
 
 enum {
 	TCA_SLUICE_UNSPEC,
@@ -116,11 +120,33 @@ enum {
 #define SLUICE_LEASE_MS_MIN	10
 #define SLUICE_LEASE_MS_MAX	600000
 
+/*
+ * The file "tree" is the daemon's, too, and binary: one write of a block as
+ * sluice/tree.h describes it loads a decision tree. From then on the qdisc itself
+ * evaluates it on its own counters, at the first packet that comes or goes when
+ * tree_interval_ms have passed, and the action found is the triple in force
+ * until the next evaluation. The first evaluation is one interval after the
+ * load; a tree that replaces another one keeps the other's schedule and triple
+ * until then. The header has the lease (the range of the above) and the
+ * generation; when the lease runs out, learned or baseline are in force again.
+ *
+ * A block of a header alone (n_nodes and n_actions 0) is about the tree loaded:
+ * with lease_ms 0 it gives the tree up, otherwise it renews the lease of the
+ * generation it names, or fails with ESTALE when that is not loaded any more.
+ *
+ * Refused, with nothing changed: as SLUICE_TREE_ERRORS says, where the actions'
+ * thresholds must not be above limit_bytes; with EBUSY while hold is 1; with EINVAL
+ * if written in pieces. The operator's writes end a tree as they end a learned
+ * triple; writes to "learned" do not, they decide what is below it. The file
+ * reads as the block last loaded, or as empty.
+ */
+
 /* What the triple in force is; the file "source" prints the lower-case word. */
 enum sluice_source {
 	SLUICE_SRC_BASELINE,
 	SLUICE_SRC_LEARNED,
 	SLUICE_SRC_HOLD,
+	SLUICE_SRC_TREE,
 };
 
 /*
@@ -150,21 +176,26 @@ struct sluice_qdisc_stats {
 	__u64 sojourn_samples;	/* packets in the histogram (queue entries) */
 	__u64 sojourn_sum_ns;
 	__u64 sojourn_hist[SLUICE_HIST_SLOTS];
+	__u64 tree_evaluations;
 
 	__u32 qth_min;		/* the triple in force, bytes */
 	__u32 qth_max;
 	__u32 max_p;		/* ppm */
-	__u32 generation;	/* of the learned triple in force, 0 for a baseline */
+	__u32 generation;	/* of the tree or learned triple in force, 0 for a baseline */
 	__u32 base_qth_min;	/* the operator's baseline */
 	__u32 base_qth_max;
 	__u32 base_max_p;
 	__u32 manual_gen;	/* counts the operator's writes */
 	__u32 limit_bytes;
 	__u32 limit_pkts;
-	__u32 lease_ms;		/* what remains, 0 without a learned triple */
-	__u32 lease_expired;	/* leases that ran out */
+	__u32 lease_ms;		/* of the learned triple: what remains, 0 without */
+	__u32 lease_expired;	/* leases of learned triples that ran out */
+	__u32 tree_generation;	/* of the tree that is loaded, 0 without */
+	__u32 tree_lease_ms;	/* what remains, 0 without */
+	__u32 tree_lease_expired;
+	__u32 tree_cell;	/* number of the action in force, 0 without */
 };
-SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 13 * 8 + SLUICE_HIST_SLOTS * 8 + 12 * 4);
+SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 14 * 8 + SLUICE_HIST_SLOTS * 8 + 16 * 4);
 
 /* ------------------------------------------------------------------------
  * Steering: XDP and cpumap
