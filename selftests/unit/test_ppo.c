@@ -177,7 +177,10 @@ static void learns_a_continuous_action(void **state)
 	}
 }
 
-/* The admission problem watched for one step at a time: cut, not ended. */
+/*
+ * The admission problem in episodes of one decision, which are cut and not ended. It looks at the
+ * policy only: whether the value of what was cut off is estimated well does not show here.
+ */
 static void admission_is_optimal(void **state)
 {
 	struct ppo_config c = {
