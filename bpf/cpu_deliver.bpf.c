@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Runs on a cpumap entry's CPU, before the packet goes up the stack: counts it
- * and measures how long a sampled one waited in the ring. The metadata is taken
+ * Runs on a cpumap entry's CPU, before the packet goes up the stack: counts it,
+ * acknowledges its number for the hold, measures how long a sampled one waited
+ * in the ring, and checks the order of numbered ones. The metadata is taken
  * off again, because what is left would reach the skb and could keep it
  * from being merged by GRO.
  *
- * The kthread runs it with soft interrupts off, so that the CPU's own slot
- * needs no atomics.
+ * The kthread runs it with soft interrupts off, so that the CPU's own slots
+ * need no atomics.
  */
-#include "maps.bpf.h"
+#include "drain.bpf.h"
 
 /* The slot of d in a histogram of powers of two; a binary search, since BPF has no clz. */
 static __always_inline __u32 log2_slot(__u64 d)
@@ -31,27 +32,71 @@ static __always_inline __u32 log2_slot(__u64 d)
 	return slot & (SLUICE_HIST_SLOTS - 1);
 }
 
-static __always_inline int handed_over(struct xdp_md *ctx, __u64 bytes)
+static __always_inline void acknowledge(const struct sluice_meta *meta, __u32 cpu,
+					__u64 packets)
 {
-	struct sluice_meta *meta = (void *)(long)ctx->data_meta;
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct sluice_deliver *d = bpf_map_lookup_elem(&deliver, &cpu);
+	__u32 index = meta->rxq * SLUICE_MAX_CPUS + meta->cpu;
+	struct sluice_ack *a;
+
+	/* A kthread whose CPU went offline runs elsewhere: nobody counts for it alone. */
+	if (meta->cpu != cpu)
+		return;
+	a = bpf_map_lookup_elem(&acks, &index);
+	if (!a)
+		return;
+	if (packets - a->mark_packets >= settle_packets()) {
+		*(volatile __u64 *)&a->safe = a->mark_seq;
+		a->mark_seq = meta->seq;
+		a->mark_packets = packets;
+	}
+	*(volatile __u64 *)&a->latest = SLUICE_ACK(meta->seq, packets);
+}
+
+static __always_inline void check_order(const struct sluice_meta *meta, struct sluice_deliver *d)
+{
+	__u32 index = meta->order_slot - 1;
+	struct sluice_order *o;
+
+	if (!meta->order_slot)
+		return;
+	o = bpf_map_lookup_elem(&order, &index);
+	if (!o)
+		return;
+	d->numbered++;
+	if ((__s32)(meta->ordinal - o->delivered) < 0)
+		d->reordered++;
+	else
+		o->delivered = meta->ordinal;
+}
+
+static __always_inline void measure_wait(const struct sluice_meta *meta, struct sluice_deliver *d)
+{
 	__u64 now, wait;
 
-	if (!d)
-		return XDP_PASS;
-	d->packets++;
-	d->bytes += bytes;
-	if ((void *)(meta + 1) > (void *)(long)ctx->data)
-		return XDP_PASS;
-	if (meta->magic != SLUICE_META_MAGIC || meta->version != SLUICE_ABI_VERSION)
-		return XDP_PASS;
-
+	if (!meta->time_ns)
+		return;
 	now = bpf_ktime_get_ns();
 	wait = now > meta->time_ns ? now - meta->time_ns : 0;
 	d->wait_samples++;
 	d->wait_sum_ns += wait;
 	d->wait_hist[log2_slot(wait)]++;
+}
+
+static __always_inline int handed_over(struct xdp_md *ctx, __u64 bytes)
+{
+	struct sluice_meta *meta = (void *)(long)ctx->data_meta;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct sluice_deliver *d = bpf_map_lookup_elem(&deliver, &cpu);
+
+	if (!d)
+		return XDP_PASS;
+	d->packets++;
+	d->bytes += bytes;
+	if ((void *)(meta + 1) > (void *)(long)ctx->data || meta->magic != SLUICE_META_MAGIC)
+		return XDP_PASS;
+	acknowledge(meta, cpu, d->packets);
+	check_order(meta, d);
+	measure_wait(meta, d);
 	bpf_xdp_adjust_meta(ctx, sizeof(*meta));
 	return XDP_PASS;
 }

@@ -12,72 +12,50 @@
 #include <bpf/bpf_helpers.h>
 #include <linux/sluice.h>
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sluice_steer_config);
-} config __weak SEC(".maps");
+/* Entries are few compared with what fits, so they are not allocated before they are used. */
+#define MAP_FLOWS(name, key_type)				\
+struct {							\
+	__uint(type, BPF_MAP_TYPE_HASH);			\
+	__uint(map_flags, BPF_F_NO_PREALLOC);			\
+	__uint(max_entries, SLUICE_FLOWS_DEFAULT);		\
+	__type(key, key_type);					\
+	__type(value, struct sluice_flow);			\
+} name __weak SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sluice_steer_lease);
-} lease __weak SEC(".maps");
+MAP_FLOWS(flows4, struct sluice_flow4_key);
+MAP_FLOWS(flows6, struct sluice_flow_key);
 
-/* Only user space inserts, so entries need not be allocated before they are used. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, SLUICE_FLOWS_DEFAULT);
-	__type(key, struct sluice_flow_key);
-	__type(value, struct sluice_flow);
-} flows __weak SEC(".maps");
+/* Arrays that user space reads without a system call, and others. */
+#define MAP_ARRAY_FLAGS(name, entries, value_type, flags)	\
+struct {							\
+	__uint(type, BPF_MAP_TYPE_ARRAY);			\
+	__uint(map_flags, flags);				\
+	__uint(max_entries, entries);				\
+	__type(key, __u32);					\
+	__type(value, value_type);				\
+} name __weak SEC(".maps")
+#define MAP_SHOWN(name, entries, value_type)	\
+	MAP_ARRAY_FLAGS(name, entries, value_type, BPF_F_MMAPABLE)
+#define MAP_HIDDEN(name, entries, value_type)	\
+	MAP_ARRAY_FLAGS(name, entries, value_type, 0)
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SLUICE_BUCKETS);
-	__type(key, __u32);
-	__type(value, struct sluice_bucket);
-} buckets __weak SEC(".maps");
+MAP_HIDDEN(config, 1, struct sluice_steer_config);
+MAP_HIDDEN(control, 1, struct sluice_steer_control);
+MAP_SHOWN(buckets, SLUICE_BUCKETS, struct sluice_bucket);
+MAP_SHOWN(deliver, SLUICE_MAX_CPUS, struct sluice_deliver);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLUICE_BUCKETS);
-	__type(key, __u32);
-	__type(value, struct sluice_counter);
-} bucket_stats __weak SEC(".maps");
+/* One block per RX queue, see the contract. */
+MAP_SHOWN(bucket_state, SLUICE_RXQS * SLUICE_BUCKETS, struct sluice_bucket_state);
+MAP_SHOWN(sent, SLUICE_RXQS * SLUICE_MAX_CPUS, struct sluice_counter);
+MAP_SHOWN(passed, SLUICE_RXQS * SLUICE_PASS_SLOTS, struct sluice_counter);
+MAP_SHOWN(steer_stats, SLUICE_RXQS, struct sluice_steer_stats);
+MAP_SHOWN(cache4, SLUICE_RXQS * SLUICE_CACHE_SLOTS, struct sluice_cached4);
+MAP_SHOWN(cache6, SLUICE_RXQS * SLUICE_CACHE_SLOTS, struct sluice_cached6);
+MAP_HIDDEN(acks, SLUICE_RXQS * SLUICE_MAX_CPUS, struct sluice_ack);
+MAP_HIDDEN(candidates, SLUICE_RXQS * SLUICE_CANDIDATES, __u32);
+MAP_HIDDEN(order, SLUICE_RXQS * SLUICE_ORDER_SLOTS, struct sluice_order);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLUICE_MAX_CPUS);
-	__type(key, __u32);
-	__type(value, struct sluice_counter);
-} cpu_stats __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLUICE_PASS_MAX);
-	__type(key, __u32);
-	__type(value, struct sluice_counter);
-} pass_stats __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sluice_steer_stats);
-} steer_stats __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SLUICE_MAX_CPUS);
-	__type(key, __u32);
-	__type(value, struct sluice_deliver);
-} deliver __weak SEC(".maps");
+_Static_assert(SLUICE_PASS_MAX <= SLUICE_PASS_SLOTS, "a block of \"passed\" is too small");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

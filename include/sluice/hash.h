@@ -51,13 +51,30 @@ static inline __attribute__((always_inline)) __u64 sluice_hash_end(const __u8 ad
 			    (__u64)port * 0xa4093822299f31d1ULL);
 }
 
-static inline __attribute__((always_inline)) __u32 sluice_bucket_of(const struct sluice_flow_key *k)
+/* All 64 bits; every table that is looked up by flow takes other bits of it. */
+static inline __attribute__((always_inline)) __u64 sluice_flow_hash(const struct sluice_flow_key *k)
 {
 	__u64 sum = sluice_hash_end(k->saddr, k->sport) + sluice_hash_end(k->daddr, k->dport) +
 		    k->proto;
 
+	return sum * 0x9e3779b97f4a7c15ULL;
+}
+
+static inline __attribute__((always_inline)) __u32 sluice_hash_bucket(__u64 hash)
+{
 	_Static_assert(SLUICE_BUCKETS == 1 << 10, "the shift below takes 10 bits");
-	return (__u32)((sum * 0x9e3779b97f4a7c15ULL) >> (64 - 10));
+	return (__u32)(hash >> (64 - 10));
+}
+
+/* Of the caches before the flow tables, within a block. */
+static inline __attribute__((always_inline)) __u32 sluice_cache_slot(__u64 hash)
+{
+	return (__u32)(hash >> 40) % SLUICE_CACHE_SLOTS;
+}
+
+static inline __attribute__((always_inline)) __u32 sluice_bucket_of(const struct sluice_flow_key *k)
+{
+	return sluice_hash_bucket(sluice_flow_hash(k));
 }
 
 #endif

@@ -72,6 +72,21 @@ static inline int setup_cpu0(void **state)
 	return steer_write_targets(*state, &cpu, 1, 0, &err);
 }
 
+/* A gap of one tick, so that a test can wait it out. */
+static inline void set_short_gap(struct steer *s)
+{
+	const struct sluice_steer_config c = { .gap_ticks = 1 };
+
+	CHECK(steer_set_config(s, &c, &err));
+}
+
+static inline void wait_out_gap(void)
+{
+	const struct timespec ts = { .tv_nsec = 30 * 1000 * 1000 };	/* HZ is 100 at least */
+
+	nanosleep(&ts, NULL);
+}
+
 static inline int teardown(void **state)
 {
 	steer_close(*state);

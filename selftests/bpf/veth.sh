@@ -170,14 +170,14 @@ test_dumps_have_names()
 	done <<-END
 		abi magic
 		config sample_mask
-		lease expires_jiffies
-		flows saddr
-		flows generation
+		control expires_jiffies
+		flows4 saddr
+		flows4 generation
 		buckets learned_cpu
-		bucket_stats packets
-		cpu_stats bytes
-		pass_stats packets
-		steer_stats flow_misses
+		bucket_state cpu1
+		sent bytes
+		passed packets
+		steer_stats moves_completed
 		deliver wait_hist
 	END
 	on_srv $sluice flow show s0 | grep -q '^tcp 10.9.0.1:1 10.9.0.2:2 cpu 0 operator packets 0'

@@ -133,8 +133,8 @@ test_clean_stop()
 {
 	daemon_stop "$daemon"
 	check_err $? "exit status $?"
-	dump lease | grep -q '"expires_jiffies": 0'
-	check_err $? "the lease was not ended: $(dump lease)"
+	dump control | grep -q '"expires_jiffies": 0'
+	check_err $? "the lease was not ended: $(dump control)"
 	[ "$(program_id)" = "$id" ]
 	check_err $? "the program is gone"
 	traffic_flows

@@ -48,6 +48,37 @@ static json_t *cpu_json(const struct steer_snapshot *snap, unsigned int cpu)
 			 "wait_p99_ns", wait_json(hist_quantile_ns(d->wait_hist, NULL, 0.99)));
 }
 
+static unsigned long long order_checked(const struct steer_snapshot *snap)
+{
+	unsigned long long sum = 0;
+
+	for (unsigned int cpu = 0; cpu < SLUICE_MAX_CPUS; cpu++)
+		sum += snap->deliver[cpu].numbered;
+	return sum;
+}
+
+static unsigned long long reordered(const struct steer_snapshot *snap)
+{
+	unsigned long long sum = 0;
+
+	for (unsigned int cpu = 0; cpu < SLUICE_MAX_CPUS; cpu++)
+		sum += snap->deliver[cpu].reordered;
+	return sum;
+}
+
+static json_t *moves_json(const struct sluice_steer_stats *s)
+{
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:I}",
+			 "pending", (json_int_t)(s->moves_begun - s->moves_cancelled -
+						 s->moves_completed),
+			 "begun", (json_int_t)s->moves_begun,
+			 "completed", (json_int_t)s->moves_completed,
+			 "by_gap", (json_int_t)s->moves_by_gap,
+			 "busy", (json_int_t)s->moves_busy,
+			 "cancelled", (json_int_t)s->moves_cancelled,
+			 "forced", (json_int_t)s->moves_forced);
+}
+
 static int show_json(const char *dev, const struct steer_snapshot *snap)
 {
 	json_t *cpus = json_array(), *passed = json_object();
@@ -59,11 +90,14 @@ static int show_json(const char *dev, const struct steer_snapshot *snap)
 		if (snap->pass[i].packets)
 			json_object_set_new(passed, pass_names[i],
 					    json_integer(snap->pass[i].packets));
-	return cli_print_json(json_pack("{s:s s:b s:s s:I s:o s:o}", "dev", dev,
+	return cli_print_json(json_pack("{s:s s:b s:s s:I s:o s:I s:I s:o s:o}", "dev", dev,
 					"attached", snap->attached,
 					"mode", !snap->attached ? "not attached" :
 						snap->generic ? "generic" : "native",
 					"seen", (json_int_t)snap->stats.seen,
+					"moves", moves_json(&snap->stats),
+					"order_checked", (json_int_t)order_checked(snap),
+					"reordered", (json_int_t)reordered(snap),
 					"cpus", cpus, "passed", passed));
 }
 
@@ -87,6 +121,16 @@ static void show_text(const char *dev, const struct steer_snapshot *snap)
 		else
 			printf("%s\n", no_wait(snap));
 	}
+	printf("moves: %llu begun, %llu completed (%llu by a gap, %llu from a busy CPU), %llu "
+	       "cancelled, %llu forced\n", snap->stats.moves_begun, snap->stats.moves_completed,
+	       snap->stats.moves_by_gap, snap->stats.moves_busy, snap->stats.moves_cancelled,
+	       snap->stats.moves_forced);
+	if (order_checked(snap))
+		printf("order: %llu packets checked, %llu overtaken\n", order_checked(snap),
+		       reordered(snap));
+	if (snap->control.no_block)
+		printf("passed, RX queue beyond those of the program: %llu\n",
+		       snap->control.no_block);
 	for (unsigned int i = 0; i < SLUICE_PASS_MAX; i++)
 		if (snap->pass[i].packets)
 			printf("passed %s: %llu\n", pass_names[i], snap->pass[i].packets);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* sluice flow show|set|del */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "lib/steer.h"
+
+#define DELETE_TRIES	50	/* a second */
 
 static int by_packets(const void *a, const void *b)
 {
@@ -20,9 +24,9 @@ static int by_packets(const void *a, const void *b)
 /* Who wrote the entry. Without either flag it only counts. */
 static const char *source_of(const struct sluice_flow *f)
 {
-	if (f->flags & SLUICE_FLOW_OPERATOR)
+	if (f->assign.flags & SLUICE_FLOW_OPERATOR)
 		return "operator";
-	return f->flags & SLUICE_FLOW_LEARNED ? "learned" : "none";
+	return f->assign.flags & SLUICE_FLOW_LEARNED ? "learned" : "none";
 }
 
 json_t *cli_flow_json(const struct sluice_flow_key *key, uint64_t packets, uint64_t bytes,
@@ -46,10 +50,13 @@ static int show_json(const char *dev, const struct steer_flow *flows, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct sluice_flow *f = &flows[i].flow;
-		json_t *entry = cli_flow_json(&flows[i].key, f->packets, f->bytes, f->cpu);
+		json_t *entry = cli_flow_json(&flows[i].key, f->packets, f->bytes,
+					      f->assign.cpu);
 
+		if (!f->assign.flags)
+			json_object_set_new(entry, "cpu", json_null());
 		json_object_set_new(entry, "source", json_string(source_of(f)));
-		json_object_set_new(entry, "generation", json_integer(f->generation));
+		json_object_set_new(entry, "generation", json_integer(f->assign.generation));
 		if (json_array_append_new(list, entry)) {
 			json_decref(list);
 			return cli_print_json(NULL);
@@ -77,8 +84,11 @@ static int flow_show(const struct cli *cli, struct steer *s, const char *dev, st
 		const struct sluice_flow *f = &flows[i].flow;
 
 		steer_flow_format(&flows[i].key, text, sizeof(text));
-		printf("%s cpu %u %s packets %llu bytes %llu\n", text, f->cpu, source_of(f),
-		       f->packets, f->bytes);
+		if (f->assign.flags)
+			printf("%s cpu %u %s", text, f->assign.cpu, source_of(f));
+		else
+			printf("%s by its bucket", text);
+		printf(" packets %llu bytes %llu\n", f->packets, f->bytes);
 	}
 	free(flows);
 	return CLI_OK;
@@ -102,13 +112,22 @@ static int flow_set(const struct cli *cli, struct steer *s, int argc, char **arg
 
 static int flow_del(const struct cli *cli, struct steer *s, int argc, char **argv, struct sl_err *e)
 {
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 	struct sluice_flow_key key;
+	int r = 0;
 
 	if (argc != 3)
 		return cli_usage(cli, "a flow is needed");
-	if (steer_flow_parse(argc, argv, &key, e) || steer_flow_delete(s, &key, e))
+	if (steer_flow_parse(argc, argv, &key, e))
 		return cli_fail_err(e);
-	return CLI_OK;
+	/* It leaves its CPU in order, which a pause of the flow lets it do. */
+	for (int i = 0; i < DELETE_TRIES; i++) {
+		r = steer_flow_delete(s, &key, e);
+		if (r != -EAGAIN)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return r ? cli_fail_err(e) : CLI_OK;
 }
 
 int cmd_flow(struct cli *cli, int argc, char **argv)

@@ -55,15 +55,17 @@ void act_queue_release(struct queue *q)
 int act_link_config(struct daemon *d, struct link *l, struct sl_err *e)
 {
 	const struct settings *s = &d->settings;
-	struct sluice_steer_config c = { 0 };
+	/* The order of one flow in 64 is checked: what is promised is also measured. */
+	struct sluice_steer_config c = { .flags = SLUICE_STEER_F_ORDER, .order_mask = 63 };
 
 	if (s->steer_sample) {
 		c.flags |= SLUICE_STEER_F_SAMPLE;
 		c.sample_mask = s->steer_sample - 1;
 	}
 	if (s->steer_announce && s->steer_max_flows && s->steer_policy == STEER_POLICY_LEARN) {
-		c.flags |= SLUICE_STEER_F_ANNOUNCE;
+		c.flags |= SLUICE_STEER_F_ADMIT;
 		c.announce_mask = s->steer_announce - 1;
+		c.report_packets = s->steer_report;
 	}
 	return steer_set_config(l->steer, &c, e);
 }

@@ -35,7 +35,6 @@
 
 #define QUEUES_MAX	1024	/* sluice qdiscs that are controlled */
 #define LINKS_MAX	32	/* interfaces that are steered */
-#define FLOW_CANDIDATES	512	/* announced flows without an entry, by hash */
 
 /* Why a queue or an interface is not being decided on. X(name, text) */
 #define QUEUE_STATES(X)							\
@@ -79,19 +78,13 @@ struct queue {
 	uint64_t decisions, changes;
 };
 
-/* A flow with an entry of its own in an interface's flow table. */
+/* A flow with an assignment of its own in an interface's flow table. */
 struct link_flow {
 	bool used;
 	struct sluice_flow_key key;
 	uint16_t cpu;
 	uint64_t packets, bytes;	/* at the last decision */
 	uint64_t active_ns;		/* when its counter last moved */
-};
-
-struct link_candidate {
-	struct sluice_flow_key key;
-	unsigned int announced;
-	uint64_t first_ns;
 };
 
 /* An interface with the XDP program. */
@@ -110,7 +103,7 @@ struct link {
 	struct guard_object guard;
 	struct link_flow *flows;	/* [steer] max_flows of them */
 	unsigned int max_flows, n_flows;
-	struct link_candidate candidate[FLOW_CANDIDATES];
+	struct steer_scan ageing;	/* how far it came in the flow table */
 	uint64_t decisions, moves, admitted, aged_out;
 };
 
@@ -181,6 +174,7 @@ void steering_decide(struct daemon *d, uint64_t now);
 void link_flows_admit(struct daemon *d, struct link *l, uint64_t now);
 void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
 			struct steer_object *objects, size_t *n, size_t max);
+void link_flows_age(struct daemon *d, struct link *l);
 void link_flows_adopt(struct link *l, bool lease_runs);
 /* The CPU that a bucket's packets go to now, or -1. */
 int link_bucket_cpu(const struct link *l, unsigned int bucket);

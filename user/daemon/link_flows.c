@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Flows with an entry of their own. A flow that the program has announced more
- * than once is worth one: announcements are samples, so that is a heavy flow. It
- * starts on the CPU of its bucket, so that admission moves nothing. Entries
- * are bounded, and given back when a flow has been idle.
+ * Flows with an assignment of their own. The program itself makes entries for
+ * flows it has sampled twice, which then only count; it tells of each that has
+ * counted some thousand packets more, and such a heavy flow is worth an
+ * assignment. It is assigned to the CPU of its bucket, so that admission moves
+ * nothing. Assignments are bounded, and given back when a flow has been idle;
+ * entries that only count are removed then, a part of the table at a time.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
 
-#define ANNOUNCEMENTS	2
-/* Announcements further apart than this are of a light flow. */
-#define CANDIDATE_NS	5000000000ULL
+#define AGE_ENTRIES	4096	/* of the table that are looked at in one decision interval */
 
 struct admission {
 	struct daemon *d;
@@ -53,27 +54,13 @@ static void drop_flow(struct link *l, struct link_flow *f)
 	l->n_flows--;
 }
 
-static unsigned int hash_key(const struct sluice_flow_key *key)
-{
-	const unsigned char *p = (const unsigned char *)key;
-	uint32_t h = 2166136261u;	/* FNV-1a */
-	size_t i;
-
-	for (i = 0; i < sizeof(*key); i++)
-		h = (h ^ p[i]) * 16777619u;
-	return h % FLOW_CANDIDATES;
-}
-
 static void on_event(const struct sluice_flow_event *ev, void *data)
 {
 	struct admission *a = data;
 	struct link *l = a->l;
-	struct link_candidate *c = &l->candidate[hash_key(&ev->key)];
 	int cpu;
 
-	if (memcmp(&c->key, &ev->key, sizeof(c->key)) || a->now - c->first_ns > CANDIDATE_NS)
-		*c = (struct link_candidate){ .key = ev->key, .first_ns = a->now };
-	if (++c->announced < ANNOUNCEMENTS || l->n_flows == l->max_flows ||
+	if (ev->kind != SLUICE_EVENT_HEAVY || l->n_flows == l->max_flows ||
 	    ev->bucket >= SLUICE_BUCKETS || find_flow(l, &ev->key))
 		return;
 	cpu = link_bucket_cpu(l, ev->bucket);
@@ -81,7 +68,6 @@ static void on_event(const struct sluice_flow_event *ev, void *data)
 		return;
 	add_flow(l, &ev->key, (uint16_t)cpu, a->now);
 	l->admitted++;
-	memset(c, 0, sizeof(*c));
 }
 
 void link_flows_admit(struct daemon *d, struct link *l, uint64_t now)
@@ -93,7 +79,7 @@ void link_flows_admit(struct daemon *d, struct link *l, uint64_t now)
 
 static bool is_learned(const struct sluice_flow *f)
 {
-	return (f->flags & SLUICE_FLOW_LEARNED) && !(f->flags & SLUICE_FLOW_OPERATOR);
+	return (f->assign.flags & SLUICE_FLOW_LEARNED) && !(f->assign.flags & SLUICE_FLOW_OPERATOR);
 }
 
 /* Moves the learned entries of a list to its front; their number. The operator's may be many. */
@@ -119,54 +105,70 @@ void link_flows_adopt(struct link *l, bool lease_runs)
 	n = only_learned(list, n);
 	for (i = 0; i < n; i++)
 		if (!lease_runs ||
-		    !add_flow(l, &list[i].key, (uint16_t)list[i].flow.cpu, now_ns()))
+		    !add_flow(l, &list[i].key, list[i].flow.assign.cpu, now_ns()))
 			act_flow_delete(l, &list[i].key);
 	free(list);
+}
+
+struct ageing {
+	struct link *l;
+	uint32_t now_ticks, idle_ticks;
+};
+
+static int age(const struct steer_flow *f, void *data)
+{
+	struct ageing *a = data;
+
+	if (!f->flow.assign.flags && a->now_ticks - f->flow.ticks > a->idle_ticks &&
+	    act_flow_delete(a->l, &f->key) == 0)
+		a->l->aged_out++;
+	return 0;
+}
+
+void link_flows_age(struct daemon *d, struct link *l)
+{
+	struct ageing a = { .l = l, .now_ticks = (uint32_t)l->now->jiffies };
+	struct sl_err e;
+
+	if (steer_ticks(l->steer, d->settings.steer_flow_idle_s * 1000, &a.idle_ticks) == 0)
+		steer_flow_scan(l->steer, &l->ageing, AGE_ENTRIES, age, &a, &e);
 }
 
 void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
 			struct steer_object *objects, size_t *n, size_t max)
 {
 	uint64_t idle_ns = d->settings.steer_flow_idle_s * 1000000000ULL;
-	struct steer_flow *list;
-	size_t count, i;
+	struct sluice_flow seen;
 	unsigned int k;
 
-	if (!l->n_flows || steer_flow_list(l->steer, &list, &count, NULL) < 0)
-		return;
-	count = only_learned(list, count);
 	for (k = 0; k < l->max_flows; k++) {
 		struct link_flow *f = &l->flows[k];
-		const struct sluice_flow *seen = NULL;
 
 		if (!f->used)
 			continue;
-		for (i = 0; i < count && !seen; i++)
-			if (!memcmp(&list[i].key, &f->key, sizeof(f->key)))
-				seen = &list[i].flow;
 		/* Deleted or taken over by the operator: it is not ours any more. */
-		if (!seen) {
+		if (steer_flow_get(l->steer, &f->key, &seen) < 0 || !is_learned(&seen)) {
 			drop_flow(l, f);
 			continue;
 		}
-		if (seen->packets != f->packets) {
+		if (seen.packets != f->packets) {
 			f->active_ns = now;
 		} else if (now - f->active_ns > idle_ns) {
+			/* Should it be too early, it is at least unassigned, and removed with age. */
 			act_flow_delete(l, &f->key);
 			drop_flow(l, f);
 			l->aged_out++;
 			continue;
 		}
-		if (*n < max && seen->packets > f->packets)
+		if (*n < max && seen.packets > f->packets)
 			objects[(*n)++] = (struct steer_object){
 				.id = k,
 				.is_flow = true,
 				.cpu = f->cpu,
-				.pps = (double)(seen->packets - f->packets),
-				.bps = (double)(seen->bytes - f->bytes),
+				.pps = (double)(seen.packets - f->packets),
+				.bps = (double)(seen.bytes - f->bytes),
 			};
-		f->packets = seen->packets;
-		f->bytes = seen->bytes;
+		f->packets = seen.packets;
+		f->bytes = seen.bytes;
 	}
-	free(list);
 }

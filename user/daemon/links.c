@@ -103,11 +103,11 @@ void link_failed(struct link *l, uint64_t now, const struct sl_err *e)
 /* Learned slots that a former daemon left must not come back to life with a new lease. */
 static void clear_stale(struct daemon *d, struct link *l)
 {
-	bool lease_runs = l->now->lease.expires_jiffies > l->now->jiffies;
+	bool lease_runs = l->now->control.expires_jiffies > l->now->jiffies;
 	unsigned int b;
 
-	if (l->now->lease.generation > d->generation)
-		d->generation = l->now->lease.generation;
+	if (l->now->control.generation > d->generation)
+		d->generation = l->now->control.generation;
 	for (b = 0; b < SLUICE_BUCKETS && !lease_runs; b++)
 		if (l->now->bucket_target[b].flags & SLUICE_BUCKET_F_LEARNED)
 			act_bucket(d, l, b, -1);
@@ -137,7 +137,7 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 int link_bucket_cpu(const struct link *l, unsigned int bucket)
 {
 	const struct sluice_bucket *b = &l->now->bucket_target[bucket];
-	bool runs = l->now->lease.expires_jiffies > l->now->jiffies;
+	bool runs = l->now->control.expires_jiffies > l->now->jiffies;
 
 	if ((b->flags & SLUICE_BUCKET_F_LEARNED) && !(b->flags & SLUICE_BUCKET_F_HOLD) && runs)
 		return b->learned_cpu;

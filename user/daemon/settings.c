@@ -107,12 +107,14 @@ static const struct config_row rows[] = {
 	UINT("steer", "sample", steer_sample, 0, 1048576, "64", "packets",
 	     "One packet in this many (a power of two) is timed; 0 times none."),
 	UINT("steer", "announce", steer_announce, 0, 1048576, "64", "packets",
-	     "One packet in this many (a power of two) of unknown flows is told to the daemon; "
-	     "0 admits no flows."),
+	     "One packet in this many (a power of two) of flows without an entry is sampled; a flow "
+	     "sampled twice gets one. 0 admits no flows."),
+	UINT("steer", "report", steer_report, 16, 1048576, "1024", "packets",
+	     "A flow with an entry is told to the daemon, as a heavy one, once in this many packets."),
 	UINT("steer", "max_flows", steer_max_flows, 0, 1024, "256", "flows",
-	     "Most flows that get an entry of their own on each interface."),
+	     "Most flows that are assigned to a CPU of their own on each interface."),
 	UINT("steer", "flow_idle_s", steer_flow_idle_s, 1, 3600, "10", "s",
-	     "An admitted flow without packets for this long gives its entry back."),
+	     "A flow without packets for this long gives its entry back."),
 	BOOL("steer", "explore", steer_explore, "no",
 	     "Try moves on live traffic that do not look best."),
 	REAL("steer", "epsilon", steer_epsilon, 0, 1, "0.2", "",

@@ -60,6 +60,7 @@ struct settings {
 	unsigned int steer_lease_ms;
 	unsigned int steer_sample;
 	unsigned int steer_announce;
+	unsigned int steer_report;
 	unsigned int steer_max_flows;
 	unsigned int steer_flow_idle_s;
 	bool steer_explore;

@@ -244,9 +244,11 @@ void steering_decide(struct daemon *d, uint64_t now)
 		return;
 	in.n_cpus = observe_cpus(d, in.seconds, cpus);
 	for (i = 0; i < d->n_links; i++)
-		if (is_observed(d->links[i]))
+		if (is_observed(d->links[i])) {
+			link_flows_age(d, d->links[i]);
 			in.n_objects += observe_objects(d, i, now, objects + in.n_objects,
 							OBJECTS_MAX - in.n_objects);
+		}
 	if (in.n_cpus < 2 || !in.n_objects)
 		return;
 	n = steer_agent_decide(d->steer_agent, &in, moves, MOVES_MAX, &reward);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,22 @@
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
+
+/* 1 if the kernel does not say. */
+static unsigned int rx_queues(int ifindex)
+{
+	struct nl_sock *sk = nl_socket_alloc();
+	struct rtnl_link *link;
+	uint32_t n = 0;
+
+	if (sk && !nl_connect(sk, NETLINK_ROUTE) &&
+	    !rtnl_link_get_kernel(sk, ifindex, NULL, &link)) {
+		n = rtnl_link_get_num_rx_queues(link);
+		rtnl_link_put(link);
+	}
+	nl_socket_free(sk);
+	return n ? n : 1;
+}
 
 int netdev_get(const char *ifname, struct netdev *ret, struct sl_err *e)
 {
@@ -44,6 +62,7 @@ int netdev_get(const char *ifname, struct netdev *ret, struct sl_err *e)
 		goto out;
 	}
 	dev.mtu_bytes = ifr.ifr_mtu;
+	dev.rx_queues = rx_queues(dev.ifindex);
 	ifr.ifr_data = (void *)&drv;
 	if (!ioctl(sock, SIOCETHTOOL, &ifr))
 		memcpy(dev.driver, drv.driver, sizeof(dev.driver) - 1);

@@ -14,6 +14,7 @@ struct netdev {
 	char ifname[IFNAMSIZ];
 	int ifindex;
 	unsigned int mtu_bytes;
+	unsigned int rx_queues;	/* that it can have at most */
 	char driver[32];	/* "" when it does not say */
 };
 

@@ -183,7 +183,7 @@ static bool pins_are_attached(const struct site *site)
 	__u32 pinned = 0, attached = 0;
 	int map[STEER_MAP_MAX], fd;
 
-	fd = steer_open_pinned_map(site->dir, STEER_MAP_flows);
+	fd = steer_open_pinned_map(site->dir, STEER_MAP_flows4);
 	if (fd >= 0) {
 		pinned = steer_map_id(fd);
 		close(fd);
@@ -192,7 +192,7 @@ static bool pins_are_attached(const struct site *site)
 	if (fd < 0)
 		return false;
 	if (!steer_open_maps_of(fd, map)) {
-		attached = steer_map_id(map[STEER_MAP_flows]);
+		attached = steer_map_id(map[STEER_MAP_flows4]);
 		steer_close_maps(map);
 	}
 	close(fd);

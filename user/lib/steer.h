@@ -29,7 +29,7 @@ struct steer_options {
 	enum steer_mode mode;
 	bool no_attach;		/* load and pin only */
 	bool force;		/* accept a veth whose peer offloads TX checksums */
-	__u32 max_flows;	/* 0: SLUICE_FLOWS_DEFAULT */
+	__u32 max_flows;	/* of each family; 0: SLUICE_FLOWS_DEFAULT */
 	__u32 qsize;		/* of each cpumap entry; 0: SLUICE_CPUMAP_QSIZE */
 	const __u16 *cpus;	/* targets; n_cpus 0: tables stay empty, all packets pass */
 	size_t n_cpus;
@@ -56,11 +56,15 @@ int steer_unload(const char *ifname, struct sl_err *e);
 void steer_close(struct steer *s);	/* accepts NULL; leaves kernel objects running */
 
 /*
- * Sets the cpumap targets and the baseline of all buckets, round-robin over cpus. Refused
- * (-EOPNOTSUPP, with the reason) on a veth whose peer offloads TX checksums, unless force.
+ * Sets the cpumap targets and the baseline of all buckets, round-robin over cpus; qsize 0 leaves
+ * rings as they are. CPUs that are to lose or change their entry are evacuated first, which takes
+ * a drain time at least and a few seconds at most: -EBUSY when flows could not leave in order, all
+ * the rest being done. -EOPNOTSUPP, with the reason, on a veth whose peer offloads TX checksums,
+ * unless force.
  */
 int steer_set_cpus(struct steer *s, const __u16 *cpus, size_t n, __u32 qsize, bool force,
 		   struct sl_err *e);
+/* gap_ticks 0 stands for 100 ms; F_SLOW_TICK is set as the kernel's HZ is. */
 int steer_set_config(struct steer *s, const struct sluice_steer_config *c, struct sl_err *e);
 int steer_get_config(struct steer *s, struct sluice_steer_config *c, struct sl_err *e);
 
@@ -77,7 +81,7 @@ struct steer_snapshot {
 	struct sluice_counter cpu[SLUICE_MAX_CPUS];		/* sent to */
 	struct sluice_deliver deliver[SLUICE_MAX_CPUS];		/* handed over by */
 	bool target[SLUICE_MAX_CPUS];				/* has a cpumap entry */
-	struct sluice_steer_lease lease;
+	struct sluice_steer_control control;
 	__u64 jiffies;				/* bpf_jiffies64() now */
 };
 int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e);
@@ -90,21 +94,40 @@ int steer_wait_measurable(const struct steer_snapshot *snap);
 
 /* Learned slot of one bucket: one atomic store. cpu < 0 clears it. */
 int steer_bucket_set_learned(struct steer *s, unsigned int bucket, int cpu, __u32 generation);
+/* Milliseconds in ticks of HZ, rounded up; HZ is measured first if need be (120 ms). */
+int steer_ticks(struct steer *s, unsigned int ms, __u32 *ticks);
 /* Renews (or with ms 0 ends) the lease of everything learned. */
 int steer_lease_renew(struct steer *s, unsigned int ms, __u32 generation, struct sl_err *e);
 
+/* Counters include what the caches have not written back. */
 struct steer_flow {
 	struct sluice_flow_key key;
 	struct sluice_flow flow;
 };
-/* flags: SLUICE_FLOW_OPERATOR or SLUICE_FLOW_LEARNED. Creates the entry or changes it in place. */
+/* flags: SLUICE_FLOW_OPERATOR, SLUICE_FLOW_LEARNED or 0. Creates the entry or changes it in place. */
 int steer_flow_set(struct steer *s, const struct sluice_flow_key *key, __u16 cpu, __u16 flags,
 		   __u32 generation, struct sl_err *e);
+/* Makes an entry as given; -EEXIST when there is one, -ENOSPC when the table is full. */
+int steer_flow_insert(struct steer *s, const struct sluice_flow_key *key,
+		      const struct sluice_flow *f, struct sl_err *e);
+/* -EAGAIN: that would reorder; the entry is unassigned and can go a little later. */
 int steer_flow_delete(struct steer *s, const struct sluice_flow_key *key, struct sl_err *e);
+int steer_flow_get(struct steer *s, const struct sluice_flow_key *key, struct sluice_flow *ret);
 /* All entries; *flows is malloc()ed and the caller's. */
 int steer_flow_list(struct steer *s, struct steer_flow **flows, size_t *n, struct sl_err *e);
+/*
+ * Goes through the tables about max entries at a time, calling back for each; a callback that
+ * returns a negative errno ends it. 1: there are more, call again with the same scan; 0: that was all,
+ * and the scan is at the beginning again. What is inserted or removed meanwhile may be missed.
+ */
+struct steer_scan {		/* all zero: from the beginning */
+	bool six, begun;
+	__u32 position;
+};
+int steer_flow_scan(struct steer *s, struct steer_scan *scan, size_t max,
+		    int (*each)(const struct steer_flow *, void *), void *data, struct sl_err *e);
 
-/* The ring buffer of unknown flows: an fd to poll, and a drain that calls back for each event. */
+/* The ring buffer of flows without an entry, and of heavy ones: an fd to poll, and a drain that calls back for each event. */
 int steer_event_fd(struct steer *s);
 int steer_event_drain(struct steer *s, void (*each)(const struct sluice_flow_event *, void *),
 		      void *data);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The flow table and its events; flow keys as text. */
+/* The flow table: two hashes, one for each family, and what the caches hold back of their counts. */
 #include "lib/steer.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/hash.h>
+
 #include "lib/steer_priv.h"
+
+#define SCAN_BATCH	4096
 
 static int fail_flow(struct sl_err *e, int r, const struct steer *s,
 		     const struct sluice_flow_key *key, const char *why)
@@ -22,14 +23,55 @@ static int fail_flow(struct sl_err *e, int r, const struct steer *s,
 	return sl_err(e, r, "flow %s on %s: %s", text, s->dev.ifname, why);
 }
 
+struct sluice_flow4_key steer_key4(const struct sluice_flow_key *key)
+{
+	struct sluice_flow4_key k = { .sport = key->sport, .dport = key->dport, .proto = key->proto };
+
+	memcpy(&k.saddr, key->saddr, sizeof(k.saddr));
+	memcpy(&k.daddr, key->daddr, sizeof(k.daddr));
+	return k;
+}
+
+static struct sluice_flow_key key_of(const struct sluice_flow4_key *k)
+{
+	struct sluice_flow_key key = {
+		.sport = k->sport, .dport = k->dport, .proto = k->proto, .family = 4,
+	};
+
+	memcpy(key.saddr, &k->saddr, sizeof(k->saddr));
+	memcpy(key.daddr, &k->daddr, sizeof(k->daddr));
+	return key;
+}
+
+/* --- one entry -------------------------------------------------------------- */
+
+static int insert(struct steer *s, const struct sluice_flow_key *key, const struct sluice_flow *f)
+{
+	const struct sluice_flow4_key key4 = steer_key4(key);
+
+	return bpf_map_update_elem(steer_flows_fd(s, key->family),
+				   key->family == 6 ? (const void *)key : (const void *)&key4, f,
+				   BPF_NOEXIST);
+}
+
+int steer_flow_insert(struct steer *s, const struct sluice_flow_key *key,
+		      const struct sluice_flow *f, struct sl_err *e)
+{
+	int r = insert(s, key, f);
+
+	if (r == -E2BIG || r == -ENOMEM)
+		return fail_flow(e, -ENOSPC, s, key, "the flow table is full");
+	return r ? fail_flow(e, r, s, key, strerror(-r)) : 0;
+}
+
 int steer_flow_set(struct steer *s, const struct sluice_flow_key *key, __u16 cpu, __u16 flags,
 		   __u32 generation, struct sl_err *e)
 {
 	struct sluice_ctl ctl = {
-		.op = SLUICE_CTL_FLOW_CPU, .key = *key, .cpu = cpu, .flags = flags,
-		.generation = generation,
+		.op = SLUICE_CTL_FLOW_ASSIGN, .key = *key,
+		.assign = { .cpu = cpu, .flags = flags, .generation = generation },
 	};
-	struct sluice_flow fresh = { .cpu = cpu, .flags = flags, .generation = generation };
+	const struct sluice_flow fresh = { .assign = ctl.assign };
 	struct bpf_cpumap_val entry;
 	__u32 target = cpu;
 	int r;
@@ -45,220 +87,194 @@ int steer_flow_set(struct steer *s, const struct sluice_flow_key *key, __u16 cpu
 	do {
 		r = steer_ctl_run(s, &ctl);
 		if (r == -ENOENT)
-			r = bpf_map_update_elem(s->map[STEER_MAP_flows], key, &fresh, BPF_NOEXIST);
+			r = insert(s, key, &fresh);
 	} while (r == -EEXIST);
-	if (r == -E2BIG)
+	if (r == -E2BIG || r == -ENOMEM)
 		return fail_flow(e, -ENOSPC, s, key, "the flow table is full");
 	return r ? fail_flow(e, r, s, key, strerror(-r)) : 0;
 }
 
 int steer_flow_delete(struct steer *s, const struct sluice_flow_key *key, struct sl_err *e)
 {
-	int r = bpf_map_delete_elem(s->map[STEER_MAP_flows], key);
+	struct sluice_ctl ctl = { .op = SLUICE_CTL_FLOW_DELETE, .key = *key };
+	int r = steer_ctl_run(s, &ctl);
 
 	if (r == -ENOENT)
 		return fail_flow(e, r, s, key, "there is no such entry");
+	if (r == -EAGAIN)
+		return fail_flow(e, r, s, key, "it has packets in a ring; the entry counts only, and "
+				 "can go when the flow is back at its bucket or idle");
 	return r ? fail_flow(e, r, s, key, strerror(-r)) : 0;
 }
 
-/* One pass over the table in batches; -ENOSPC when they were too small for a hash chain. */
-static int list_batches(int fd, __u32 batch, struct steer_flow **out, size_t *n)
+/* Adds what the queues' caches have counted since they wrote to the entry. */
+static void add_cached(const struct steer *s, const struct sluice_flow_key *key,
+		       const struct sluice_flow4_key *key4, struct sluice_flow *f)
 {
-	struct sluice_flow_key *keys = calloc(batch, sizeof(*keys));
-	struct sluice_flow *values = calloc(batch, sizeof(*values));
-	struct steer_flow *list = NULL, *more;
-	__u32 position, count;
-	size_t total = 0;
-	bool first = true;
-	int r = keys && values ? 0 : -ENOMEM;
+	const __u32 slot = sluice_cache_slot(sluice_flow_hash(key));
 
-	while (!r) {
-		count = batch;
-		r = bpf_map_lookup_batch(fd, first ? NULL : &position, &position, keys, values,
-					 &count, NULL);
-		if (r && r != -ENOENT)
-			break;
-		first = false;
-		more = realloc(list, (total + count + 1) * sizeof(*list));
-		if (!more) {
-			r = -ENOMEM;
-			break;
-		}
-		list = more;
-		for (__u32 i = 0; i < count; i++, total++) {
-			list[total].key = keys[i];
-			list[total].flow = values[i];
-		}
+	for (unsigned int rxq = 0; rxq < s->n_rxqs; rxq++) {
+		const struct sluice_cached4 *c4 = &s->cache4[rxq * SLUICE_CACHE_SLOTS + slot];
+		const struct sluice_cached6 *c6 = &s->cache6[rxq * SLUICE_CACHE_SLOTS + slot];
+		const struct sluice_cached *c;
+
+		if (key->family == 6 ? memcmp(&c6->key, key, sizeof(*key)) :
+				       memcmp(&c4->key, key4, sizeof(*key4)))
+			continue;
+		c = key->family == 6 ? &c6->c : &c4->c;
+		if (!c->packets)
+			continue;
+		f->packets += c->packets;
+		f->bytes += c->bytes;
+		f->ticks = c->ticks;
+		if (c->place.cpu1)
+			f->place = c->place;
 	}
-	free(keys);
-	free(values);
-	if (r != -ENOENT) {	/* which says: that was the end */
-		free(list);
+}
+
+int steer_flow_get(struct steer *s, const struct sluice_flow_key *key, struct sluice_flow *ret)
+{
+	const struct sluice_flow4_key key4 = steer_key4(key);
+	struct sluice_flow f;
+	int r;
+
+	r = bpf_map_lookup_elem(steer_flows_fd(s, key->family),
+				key->family == 6 ? (const void *)key : (const void *)&key4, &f);
+	if (r)
 		return r;
+	add_cached(s, key, &key4, &f);
+	*ret = f;
+	return 0;
+}
+
+/* --- many ------------------------------------------------------------------- */
+
+struct batch {
+	__u32 size;
+	void *keys;
+	struct sluice_flow *values;
+};
+
+static int batch_make(struct batch *b, __u32 size)
+{
+	b->size = size;
+	b->keys = calloc(size, sizeof(struct sluice_flow_key));
+	b->values = calloc(size, sizeof(*b->values));
+	return b->keys && b->values ? 0 : -ENOMEM;
+}
+
+static void batch_free(struct batch *b)
+{
+	free(b->keys);
+	free(b->values);
+}
+
+static int call_each(struct steer *s, const struct batch *b, __u32 n, bool six,
+		     int (*each)(const struct steer_flow *, void *), void *data)
+{
+	const struct sluice_flow4_key *key4 = b->keys;
+	const struct sluice_flow_key *key6 = b->keys;
+	struct steer_flow one;
+	int r = 0;
+
+	for (__u32 i = 0; i < n && !r; i++) {
+		one.key = six ? key6[i] : key_of(&key4[i]);
+		one.flow = b->values[i];
+		add_cached(s, &one.key, &key4[six ? 0 : i], &one.flow);
+		r = each(&one, data);
 	}
-	*out = list;
-	*n = total;
+	return r;
+}
+
+/* One family's entries from the scan's position on: 1 when there are more, 0 at the end. */
+static int scan_some(struct steer *s, struct steer_scan *scan, struct batch *b, size_t *left,
+		     int (*each)(const struct steer_flow *, void *), void *data)
+{
+	const int fd = steer_flows_fd(s, scan->six ? 6 : 4);
+	__u32 count;
+	int r, end;
+
+	while (*left) {
+		count = b->size;
+		end = bpf_map_lookup_batch(fd, scan->begun ? &scan->position : NULL,
+					   &scan->position, b->keys, b->values, &count, NULL);
+		if (end && end != -ENOENT)
+			return end;
+		scan->begun = true;
+		r = call_each(s, b, count, scan->six, each, data);
+		if (r)
+			return r;
+		*left = *left > count ? *left - count : 0;
+		if (end)
+			return 0;
+	}
+	return 1;
+}
+
+int steer_flow_scan(struct steer *s, struct steer_scan *scan, size_t max,
+		    int (*each)(const struct steer_flow *, void *), void *data, struct sl_err *e)
+{
+	struct batch b = { 0 };
+	size_t left = max;
+	__u32 size;
+	int r;
+
+	/* Larger batches when one was too small for a hash chain (-ENOSPC). */
+	for (size = max < SCAN_BATCH ? max : SCAN_BATCH;; size *= 4) {
+		r = batch_make(&b, size);
+		while (!r) {
+			r = scan_some(s, scan, &b, &left, each, data);
+			if (r || scan->six)
+				break;
+			*scan = (struct steer_scan){ .six = true };
+		}
+		batch_free(&b);
+		if (r != -ENOSPC || size > 1 << 20)
+			break;
+	}
+	if (!r)
+		*scan = (struct steer_scan){ 0 };
+	if (r < 0)
+		return sl_err(e, r, "cannot read the flow table of %s: %s", s->dev.ifname,
+			      strerror(-r));
+	return r;
+}
+
+struct list {
+	struct steer_flow *flows;
+	size_t n, room;
+};
+
+static int append(const struct steer_flow *f, void *data)
+{
+	struct list *l = data;
+	struct steer_flow *more;
+
+	if (l->n == l->room) {
+		l->room = l->room ? l->room * 2 : 256;
+		more = realloc(l->flows, l->room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		l->flows = more;
+	}
+	l->flows[l->n++] = *f;
 	return 0;
 }
 
 int steer_flow_list(struct steer *s, struct steer_flow **flows, size_t *n, struct sl_err *e)
 {
-	int r = -ENOSPC;
+	struct steer_scan scan = { 0 };
+	struct list l = { 0 };
+	int r;
 
-	for (__u32 batch = 4096; r == -ENOSPC && batch <= 1 << 20; batch *= 4)
-		r = list_batches(s->map[STEER_MAP_flows], batch, flows, n);
-	if (r)
-		return sl_err(e, r, "cannot read the flow table of %s: %s", s->dev.ifname,
-			      strerror(-r));
-	return 0;
-}
-
-/* --- events --------------------------------------------------------------- */
-
-static int on_event(void *ctx, void *data, size_t size)
-{
-	struct steer *s = ctx;
-
-	if (s->each_event && size >= sizeof(struct sluice_flow_event))
-		s->each_event(data, s->event_data);
-	return 0;
-}
-
-static int ring_open(struct steer *s)
-{
-	if (!s->ring)
-		s->ring = ring_buffer__new(s->map[STEER_MAP_events], on_event, s, NULL);
-	return s->ring ? 0 : -errno;
-}
-
-int steer_event_fd(struct steer *s)
-{
-	int r = ring_open(s);
-
-	return r ? r : ring_buffer__epoll_fd(s->ring);
-}
-
-int steer_event_drain(struct steer *s, void (*each)(const struct sluice_flow_event *, void *),
-		      void *data)
-{
-	int r = ring_open(s);
-
-	if (r)
+	do
+		r = steer_flow_scan(s, &scan, 1 << 20, append, &l, e);
+	while (r > 0);
+	if (r) {
+		free(l.flows);
 		return r;
-	s->each_event = each;
-	s->event_data = data;
-	r = ring_buffer__consume(s->ring);
-	s->each_event = NULL;
-	return r;
-}
-
-/* --- text ----------------------------------------------------------------- */
-
-static const struct {
-	const char *name;
-	__u8 proto;
-} protocols[] = {
-	{ "tcp", IPPROTO_TCP },
-	{ "udp", IPPROTO_UDP },
-	{ "udplite", IPPROTO_UDPLITE },
-	{ "sctp", IPPROTO_SCTP },
-	{ "dccp", IPPROTO_DCCP },
-	{ "icmp", IPPROTO_ICMP },
-	{ "icmp6", IPPROTO_ICMPV6 },
-	{ "esp", IPPROTO_ESP },
-};
-
-void steer_proto_format(__u8 proto, char buf[STEER_PROTO_SIZE])
-{
-	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
-		if (proto == protocols[i].proto) {
-			snprintf(buf, STEER_PROTO_SIZE, "%s", protocols[i].name);
-			return;
-		}
-	snprintf(buf, STEER_PROTO_SIZE, "%u", proto);
-}
-
-/* A name of the table, or a number from 0 to 255. */
-static bool parse_proto(const char *text, __u8 *proto)
-{
-	unsigned long number;
-	char *end;
-
-	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
-		if (!strcmp(text, protocols[i].name)) {
-			*proto = protocols[i].proto;
-			return true;
-		}
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	number = strtoul(text, &end, 10);
-	if (*end || number > 255)
-		return false;
-	*proto = number;
-	return true;
-}
-
-/* "ADDR:PORT" or "[ADDR]:PORT"; the family or 0. */
-static int parse_end(const char *text, __u8 addr[16], __be16 *port)
-{
-	const bool six = text[0] == '[';
-	const char *colon = strrchr(text, ':');
-	char host[64], *end;
-	unsigned long number;
-	size_t len;
-
-	if (!colon || (six && (colon == text || colon[-1] != ']')))
-		return 0;
-	len = six ? (size_t)(colon - text) - 2 : (size_t)(colon - text);
-	if (len >= sizeof(host) || colon[1] < '0' || colon[1] > '9')
-		return 0;
-	memcpy(host, text + six, len);
-	host[len] = '\0';
-	number = strtoul(colon + 1, &end, 10);
-	if (*end || number > 65535)
-		return 0;
-	memset(addr, 0, 16);
-	if (inet_pton(six ? AF_INET6 : AF_INET, host, addr) != 1)
-		return 0;
-	*port = htons(number);
-	return six ? 6 : 4;
-}
-
-int steer_flow_parse(int argc, char *const argv[], struct sluice_flow_key *key, struct sl_err *e)
-{
-	struct sluice_flow_key k = { 0 };
-	int family;
-
-	if (argc != 3)
-		return sl_err(e, -EINVAL, "a flow is three words, such as: tcp 10.0.0.1:5000 "
-			      "10.0.0.2:80");
-	if (!parse_proto(argv[0], &k.proto))
-		return sl_err(e, -EINVAL, "'%s' is not a protocol: tcp, udp, udplite, sctp, dccp, "
-			      "icmp, icmp6, esp or a number below 256", argv[0]);
-	k.family = parse_end(argv[1], k.saddr, &k.sport);
-	if (!k.family)
-		return sl_err(e, -EINVAL, "'%s' is not an address with port, such as 10.0.0.1:80 "
-			      "or [fd00::1]:80", argv[1]);
-	family = parse_end(argv[2], k.daddr, &k.dport);
-	if (!family)
-		return sl_err(e, -EINVAL, "'%s' is not an address with port, such as 10.0.0.1:80 "
-			      "or [fd00::1]:80", argv[2]);
-	if (family != k.family)
-		return sl_err(e, -EINVAL, "%s and %s are of different address families", argv[1],
-			      argv[2]);
-	*key = k;
+	}
+	*flows = l.flows;
+	*n = l.n;
 	return 0;
-}
-
-void steer_flow_format(const struct sluice_flow_key *key, char *buf, size_t size)
-{
-	const bool six = key->family == 6;
-	char from[INET6_ADDRSTRLEN] = "?", to[INET6_ADDRSTRLEN] = "?";
-	const char *form = six ? "%s [%s]:%u [%s]:%u" : "%s %s:%u %s:%u";
-	char proto[STEER_PROTO_SIZE];
-
-	steer_proto_format(key->proto, proto);
-	inet_ntop(six ? AF_INET6 : AF_INET, key->saddr, from, sizeof(from));
-	inet_ntop(six ? AF_INET6 : AF_INET, key->daddr, to, sizeof(to));
-	snprintf(buf, size, form, proto, from, ntohs(key->sport), to, ntohs(key->dport));
 }

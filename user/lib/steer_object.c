@@ -63,17 +63,17 @@ void steer_close(struct steer *s)
 	if (!s)
 		return;
 	ring_buffer__free(s->ring);
-	if (s->buckets)
-		munmap(s->buckets, SLUICE_BUCKETS * sizeof(*s->buckets));
-	if (s->deliver)
-		munmap(s->deliver, SLUICE_MAX_CPUS * sizeof(*s->deliver));
+#define X(name, type, writable) \
+	if (s->name) \
+		munmap(s->name, s->mapped_bytes[STEER_MAP_##name]);
+	STEER_MAPPED(X)
+#undef X
 	for (int i = 0; i < STEER_MAP_MAX; i++)
 		if (s->map[i] >= 0)
 			close(s->map[i]);
 	for (int i = 0; i < STEER_PROG_MAX; i++)
 		if (s->prog[i] >= 0)
 			close(s->prog[i]);
-	free(s->percpu);
 	free(s);
 }
 
@@ -88,10 +88,20 @@ static unsigned int cpumap_entries(void)
 	return kernel_max + 1;
 }
 
+static const __u32 block_entries[STEER_MAP_MAX] = {
+#define X(name, entries) [STEER_MAP_##name] = entries,
+	STEER_BLOCKS(X)
+#undef X
+};
+
 static int prepare_maps(struct steer *s, struct bpf_object *obj, __u32 max_flows)
 {
+	/* Test runs, which are all that a private instance sees, come in through queue 0. */
+	__u32 rxqs = s->dev.rx_queues ? s->dev.rx_queues : 1;
 	int r = 0;
 
+	if (rxqs > SLUICE_RXQS)
+		rxqs = SLUICE_RXQS;
 	for (int i = 0; i < STEER_MAP_MAX && !r; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, steer_map_name[i]);
 
@@ -99,9 +109,11 @@ static int prepare_maps(struct steer *s, struct bpf_object *obj, __u32 max_flows
 			return -ENOENT;
 		if (s->map[i] >= 0)
 			r = bpf_map__reuse_fd(map, s->map[i]);
+		else if (block_entries[i])
+			r = bpf_map__set_max_entries(map, rxqs * block_entries[i]);
 		else if (i == STEER_MAP_cpus || i == STEER_MAP_cpus_frags)
 			r = bpf_map__set_max_entries(map, cpumap_entries());
-		else if (i == STEER_MAP_flows && max_flows)
+		else if ((i == STEER_MAP_flows4 || i == STEER_MAP_flows6) && max_flows)
 			r = bpf_map__set_max_entries(map, max_flows);
 	}
 	return r;
@@ -155,40 +167,65 @@ int steer_load_object(struct steer *s, __u32 max_flows, bool with_steer, struct 
 	return 0;
 }
 
-static void *map_array(int fd, size_t size, int prot)
+static int max_entries(int fd, __u32 *ret)
 {
-	void *p = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	*ret = info.max_entries;
+	return 0;
+}
+
+static int map_array(struct steer *s, enum steer_map which, size_t value_size, bool writable,
+		     void **ret)
+{
+	const int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	__u32 entries = 0;
+	void *p;
+	int r;
+
+	r = max_entries(s->map[which], &entries);
+	if (r)
+		return r;
+	p = mmap(NULL, entries * value_size, prot, MAP_SHARED, s->map[which], 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	s->mapped_bytes[which] = entries * value_size;
+	*ret = p;
+	return 0;
 }
 
 int steer_open_maps(struct steer *s, struct sl_err *e)
 {
-	struct bpf_map_info info = { 0 };
-	__u32 len = sizeof(info);
-	int n = libbpf_num_possible_cpus();
+	__u32 targets = 0, rxqs = 0;
+	void *p = NULL;
+	int n = libbpf_num_possible_cpus(), r;
 
 	if (n < 0)
 		return sl_err(e, n, "cannot count the possible CPUs: %s", strerror(-n));
-	if (bpf_obj_get_info_by_fd(steer_cpumap_fd(s), &info, &len))
-		return sl_err(e, -errno, "cannot ask for the size of the cpumap: %s",
-			      strerror(errno));
+	r = max_entries(steer_cpumap_fd(s), &targets);
+	if (!r)
+		r = max_entries(s->map[STEER_MAP_steer_stats], &rxqs);
+	if (r)
+		return sl_err(e, r, "cannot ask for the size of the maps: %s", strerror(-r));
 	s->n_possible = n;
-	s->n_targets = info.max_entries < SLUICE_MAX_CPUS ? info.max_entries : SLUICE_MAX_CPUS;
-	s->percpu = calloc((size_t)SLUICE_BUCKETS * n, sizeof(struct sluice_counter));
-	if (!s->percpu)
-		return sl_err(e, -ENOMEM, "out of memory");
-	s->buckets = map_array(s->map[STEER_MAP_buckets], SLUICE_BUCKETS * sizeof(*s->buckets),
-			       PROT_READ | PROT_WRITE);
-	s->deliver = map_array(s->map[STEER_MAP_deliver], SLUICE_MAX_CPUS * sizeof(*s->deliver),
-			       PROT_READ);
-	if (!s->buckets || !s->deliver)
-		return sl_err(e, -errno, "cannot map the bucket table into memory: %s",
-			      strerror(errno));
+	s->n_targets = targets < SLUICE_MAX_CPUS ? targets : SLUICE_MAX_CPUS;
+	s->n_rxqs = rxqs;
+#define X(name, type, writable)							\
+	if (!r)									\
+		r = map_array(s, STEER_MAP_##name, sizeof(type), writable, &p);	\
+	if (!r)									\
+		s->name = p;
+	STEER_MAPPED(X)
+#undef X
+	if (r)
+		return sl_err(e, r, "cannot map the tables into memory: %s", strerror(-r));
 	s->clock.op = SLUICE_CTL_CLOCK;
-	n = steer_ctl_run(s, &s->clock);
-	if (n)
-		return sl_err(e, n, "cannot run the control program steer_ctl: %s", strerror(-n));
+	r = steer_ctl_run(s, &s->clock);
+	if (r)
+		return sl_err(e, r, "cannot run the control program steer_ctl: %s", strerror(-r));
 	return 0;
 }
 

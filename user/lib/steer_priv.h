@@ -10,17 +10,46 @@
 #define STEER_MAPS(X)				\
 	X(abi, ".rodata.sluice")		\
 	X(config, "config")			\
-	X(lease, "lease")			\
-	X(flows, "flows")			\
+	X(control, "control")			\
+	X(flows4, "flows4")			\
+	X(flows6, "flows6")			\
 	X(buckets, "buckets")			\
-	X(bucket_stats, "bucket_stats")		\
-	X(cpu_stats, "cpu_stats")		\
-	X(pass_stats, "pass_stats")		\
+	X(bucket_state, "bucket_state")		\
+	X(sent, "sent")				\
+	X(passed, "passed")			\
 	X(steer_stats, "steer_stats")		\
 	X(deliver, "deliver")			\
+	X(acks, "acks")				\
+	X(cache4, "cache4")			\
+	X(cache6, "cache6")			\
+	X(candidates, "candidates")		\
+	X(order, "order")			\
 	X(events, "events")			\
 	X(cpus, "cpus")				\
 	X(cpus_frags, "cpus_frags")
+
+/* Those with a block per RX queue. X(name, entries of a block) */
+#define STEER_BLOCKS(X)				\
+	X(bucket_state, SLUICE_BUCKETS)		\
+	X(sent, SLUICE_MAX_CPUS)		\
+	X(passed, SLUICE_PASS_SLOTS)		\
+	X(steer_stats, 1)			\
+	X(acks, SLUICE_MAX_CPUS)		\
+	X(cache4, SLUICE_CACHE_SLOTS)		\
+	X(cache6, SLUICE_CACHE_SLOTS)		\
+	X(candidates, SLUICE_CANDIDATES)	\
+	X(order, SLUICE_ORDER_SLOTS)
+
+/* Those that are mapped into memory. X(name, type, whether we write) */
+#define STEER_MAPPED(X)						\
+	X(buckets, struct sluice_bucket, true)			\
+	X(bucket_state, struct sluice_bucket_state, false)	\
+	X(sent, struct sluice_counter, false)			\
+	X(passed, struct sluice_counter, false)			\
+	X(steer_stats, struct sluice_steer_stats, false)	\
+	X(deliver, struct sluice_deliver, false)		\
+	X(cache4, struct sluice_cached4, false)			\
+	X(cache6, struct sluice_cached6, false)
 
 enum steer_map {
 #define X(name, object_name) STEER_MAP_##name,
@@ -59,11 +88,13 @@ struct steer {
 	bool frags;			/* which of the two variants serves the interface */
 	int map[STEER_MAP_MAX];		/* file descriptors, -1 when absent */
 	int prog[STEER_PROG_MAX];
-	unsigned int n_possible;	/* values of a per-CPU map */
+	unsigned int n_possible;	/* CPUs there can be */
 	unsigned int n_targets;		/* entries of the cpumap */
-	struct sluice_bucket *buckets;	/* mapped */
-	struct sluice_deliver *deliver;	/* mapped, read-only */
-	void *percpu;			/* room to read any per-CPU map whole */
+	unsigned int n_rxqs;		/* blocks */
+#define X(name, type, writable) type *name;
+	STEER_MAPPED(X)
+#undef X
+	size_t mapped_bytes[STEER_MAP_MAX];
 	struct sluice_ctl clock;	/* a first reading, to measure HZ against */
 	unsigned int hz;		/* 0: not measured yet */
 	struct ring_buffer *ring;	/* made by the first use of events */
@@ -73,7 +104,10 @@ struct steer {
 
 /* An empty instance for the interface; dev may be NULL for a private one. */
 struct steer *steer_alloc(const struct netdev *dev);
-/* Loads the object; reused maps (map[i] >= 0) take the place of new ones. */
+/*
+ * Loads the object, with blocks for the RX queues that the interface has; reused maps (map[i] >= 0)
+ * take the place of new ones.
+ */
 int steer_load_object(struct steer *s, __u32 max_flows, bool with_steer, struct sl_err *e);
 /* After all descriptors are there: mappings and sizes. */
 int steer_open_maps(struct steer *s, struct sl_err *e);
@@ -92,6 +126,14 @@ static inline int steer_deliver_fd(const struct steer *s)
 {
 	return s->prog[s->frags ? STEER_PROG_cpu_deliver_frags : STEER_PROG_cpu_deliver];
 }
+
+/* Where the entries of this family are. */
+static inline int steer_flows_fd(const struct steer *s, __u8 family)
+{
+	return s->map[family == 6 ? STEER_MAP_flows6 : STEER_MAP_flows4];
+}
+
+struct sluice_flow4_key steer_key4(const struct sluice_flow_key *key);
 
 static inline int steer_cpumap_fd(const struct steer *s)
 {

@@ -111,11 +111,10 @@ static void admit(const struct sluice_flow_event *ev, void *data)
 {
 	struct run *run = data;
 	struct xdp_replay *out = run->out;
-	struct sluice_flow entry = {
+	const struct sluice_flow entry = {
 		.packets = 1,
 		.bytes = ev->bytes,
-		.cpu = run->s->buckets[ev->bucket].cpu,
-		.flags = SLUICE_FLOW_OPERATOR,
+		.assign = { .cpu = run->s->buckets[ev->bucket].cpu, .flags = SLUICE_FLOW_OPERATOR },
 	};
 	struct xdp_replay_flow *more;
 
@@ -130,8 +129,7 @@ static void admit(const struct sluice_flow_event *ev, void *data)
 		}
 		out->flows = more;
 	}
-	run->error = bpf_map_update_elem(run->s->map[STEER_MAP_flows], &ev->key, &entry,
-					 BPF_NOEXIST);
+	run->error = steer_flow_insert(run->s, &ev->key, &entry, NULL);
 	if (!run->error)
 		out->flows[out->n_flows++] = (struct xdp_replay_flow){ .key = ev->key };
 }
@@ -205,12 +203,12 @@ static int collect(struct run *run, int link_delta, struct sl_err *e)
 		return sl_err(e, -EPROTO, "the program accounted for %llu of %llu packets",
 			      (unsigned long long)sum, (unsigned long long)out->packets);
 	for (size_t i = 0; i < out->n_flows; i++) {
-		r = bpf_map_lookup_elem(run->s->map[STEER_MAP_flows], &out->flows[i].key, &flow);
+		r = steer_flow_get(run->s, &out->flows[i].key, &flow);
 		if (r)
 			return sl_err(e, r, "a flow entry is gone: %s", strerror(-r));
 		out->flows[i].packets = flow.packets;
 		out->flows[i].bytes = flow.bytes + flow.packets * (int64_t)link_delta;
-		out->flows[i].cpu = flow.cpu;
+		out->flows[i].cpu = flow.assign.cpu;
 	}
 	return 0;
 }

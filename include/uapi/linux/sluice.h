@@ -36,7 +36,7 @@
 #endif
 
 /* Bumped whenever a layout below changes in a way an older reader would misread. */
-#define SLUICE_ABI_VERSION	2
+#define SLUICE_ABI_VERSION	3
 #define SLUICE_ABI_MAGIC	0x4543554c	/* "LUCE" in memory order */
 
 /* ------------------------------------------------------------------------
@@ -203,33 +203,55 @@ SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 14 * 8 + SLUICE_HIST_SLOTS * 
  * One set of maps per attachment, pinned by the loader (never by the object)
  * under /sys/fs/bpf/sluice/IFNAME/, each under its own name:
  *
- *   .rodata.sluice  array[1]              struct sluice_abi: whose program this is
- *   config          array[1]              struct sluice_steer_config
- *   lease           array[1]              struct sluice_steer_lease
- *   flows           hash                  struct sluice_flow_key -> struct sluice_flow
- *   buckets         array[1024], mmap     struct sluice_bucket
- *   bucket_stats    per-CPU array[1024]   struct sluice_counter
- *   cpu_stats       per-CPU array[cpus]   struct sluice_counter, by target CPU
- *   pass_stats      per-CPU array         struct sluice_counter, by enum sluice_pass
- *   steer_stats     per-CPU array[1]      struct sluice_steer_stats
- *   deliver         array[cpus], mmap     struct sluice_deliver, by target CPU
- *   events          ring buffer           struct sluice_flow_event
- *   cpus            cpumap                targets of the program "xdp"
- *   cpus_frags      cpumap                targets of the program "xdp.frags"
+ *   .rodata.sluice  array[1]                  struct sluice_abi: whose program this is
+ *   config          array[1]                  struct sluice_steer_config
+ *   control         array[1]                  struct sluice_steer_control
+ *   flows4          hash                      struct sluice_flow4_key -> struct sluice_flow
+ *   flows6          hash                      struct sluice_flow_key -> struct sluice_flow
+ *   buckets         array[1024]         mmap  struct sluice_bucket
+ *   bucket_state    array[rxqs * 1024]  mmap  struct sluice_bucket_state
+ *   sent            array[rxqs * 128]   mmap  struct sluice_counter, by target CPU
+ *   passed          array[rxqs * 16]    mmap  struct sluice_counter, by enum sluice_pass
+ *   steer_stats     array[rxqs]         mmap  struct sluice_steer_stats
+ *   deliver         array[128]          mmap  struct sluice_deliver, by target CPU
+ *   acks            array[rxqs * 128]         struct sluice_ack, by target CPU
+ *   cache4, cache6  array[rxqs * 512]   mmap  struct sluice_cached4, sluice_cached6
+ *   candidates      array[rxqs * 1024]        __u32
+ *   order           array[rxqs * 64]          struct sluice_order
+ *   events          ring buffer               struct sluice_flow_event
+ *   cpus            cpumap                    targets of the program "xdp"
+ *   cpus_frags      cpumap                    targets of the program "xdp.frags"
  *
- * (".rodata.sluice" is pinned as "abi".) A packet's way:
+ * (".rodata.sluice" is pinned as "abi".) Arrays with "rxqs" have one block per
+ * RX queue of the interface, at index rxq * BLOCK + i. A queue is served by one
+ * NAPI instance, which runs on one CPU at a time, so a block has one writer: its
+ * counters need no atomics, and they can be read through mmap() without a
+ * system call. A loader sets rxqs to the number of queues the interface has;
+ * an object attached by hand has room for SLUICE_RXQS. (In generic mode some
+ * virtual drivers have no NAPI of their own, and two CPUs may write to a block:
+ * its counters can then lose some packets.)
+ *
+ * A packet's way:
  *
  *   1. What is not IP, or is malformed or cut, passes to the stack on its own
- *      CPU, counted by reason in pass_stats.
- *   2. Its flow key is looked up in "flows". An entry with SLUICE_FLOW_OPERATOR
- *      is followed always, one with SLUICE_FLOW_LEARNED while the lease runs.
+ *      CPU, counted by reason in "passed".
+ *   2. Its flow key is looked up, in the cache of its queue and then in the hash.
+ *      An entry with SLUICE_FLOW_OPERATOR wants its CPU always, one with
+ *      SLUICE_FLOW_LEARNED while the lease runs.
  *   3. Otherwise the symmetric hash of the key chooses a bucket, and the
- *      bucket a CPU by the precedence above.
- *   4. No CPU there, or none of that number in the cpumap: it passes, counted.
+ *      bucket wants a CPU by the precedence above.
+ *   4. The packet goes to the CPU where its flow or bucket *is*. That becomes
+ *      the one which is *wanted* when no packet can be overtaken: see the hold.
+ *   5. No CPU there, or none of that number in the cpumap: it passes, counted.
  */
 #define SLUICE_BUCKETS		1024
 #define SLUICE_MAX_CPUS		128
-#define SLUICE_FLOWS_DEFAULT	65536
+#define SLUICE_RXQS		128	/* blocks in an object attached by hand; the most there can be */
+#define SLUICE_PASS_SLOTS	16	/* a block of "passed"; enum sluice_pass has fewer */
+#define SLUICE_CACHE_SLOTS	512
+#define SLUICE_CANDIDATES	1024
+#define SLUICE_ORDER_SLOTS	64
+#define SLUICE_FLOWS_DEFAULT	65536	/* of each family */
 #define SLUICE_EVENTS_BYTES	(256 * 1024)
 #define SLUICE_CPUMAP_QSIZE	512	/* default ring of a cpumap entry, packets */
 #define SLUICE_MAX_VLANS	2
@@ -248,27 +270,42 @@ struct sluice_counter {
 };
 SLUICE_ASSERT_SIZE(struct sluice_counter, 16);
 
-/* Run-time configuration. All zero (an object attached by hand) is valid. */
+/* Run-time configuration. All zero (an object attached by hand) is valid and safe. */
 struct sluice_steer_config {
-	__u32 flags;		/* SLUICE_STEER_* */
+	__u32 flags;		/* SLUICE_STEER_F_* */
 	__u32 sample_mask;	/* with F_SAMPLE: one packet in sample_mask + 1 is timed */
-	__u32 announce_mask;	/* with F_ANNOUNCE: one flow miss in announce_mask + 1 */
+	__u32 announce_mask;	/* with F_ANNOUNCE, F_ADMIT: one flow miss in announce_mask + 1 */
 	__u32 pad;
+	__u32 gap_ticks;	/* no queue takes longer to drain; 0: SLUICE_GAP_TICKS */
+	__u32 report_packets;	/* a flow with an entry is reported once in so many; 0: never */
+	__u32 order_mask;	/* with F_ORDER: flows whose hash has none of these bits */
+	__u32 pad2;
 };
-SLUICE_ASSERT_SIZE(struct sluice_steer_config, 16);
+SLUICE_ASSERT_SIZE(struct sluice_steer_config, 32);
 #define SLUICE_STEER_F_SAMPLE	(1u << 0)	/* measure the wait in the cpumap ring */
 #define SLUICE_STEER_F_ANNOUNCE	(1u << 1)	/* tell of flows without an entry */
+#define SLUICE_STEER_F_ADMIT	(1u << 2)	/* make entries for flows seen repeatedly */
+#define SLUICE_STEER_F_ORDER	(1u << 3)	/* number packets and count those overtaken */
+#define SLUICE_STEER_F_SLOW_TICK (1u << 4)	/* HZ is below 1000; see the hold */
+#define SLUICE_STEER_F_NO_HOLD	(1u << 5)	/* move at once: reorders. For measurements. */
+#define SLUICE_STEER_F_NO_CACHE	(1u << 6)	/* always ask the hash. For measurements. */
+#define SLUICE_GAP_TICKS	250
+#define SLUICE_GAP_ACKED	32
 
 /*
- * The lease of all learned buckets and flows. Times are bpf_jiffies64(); the
- * program "steer_ctl" converts, since user space cannot see jiffies.
+ * The lease of all learned buckets and flows, and what else the programs share.
+ * Times are bpf_jiffies64(); the program "steer_ctl" converts, since user space
+ * cannot see jiffies.
  */
-struct sluice_steer_lease {
+struct sluice_steer_control {
 	__u64 expires_jiffies;	/* 0: no lease, nothing learned is followed */
 	__u32 generation;	/* of the tables this lease covers */
 	__u32 renewals;
+	__u32 changes;		/* of the flow tables, by steer_ctl; outdates the caches */
+	__u32 pad;
+	__u64 no_block;		/* packets of an RX queue that has no block: they pass */
 };
-SLUICE_ASSERT_SIZE(struct sluice_steer_lease, 16);
+SLUICE_ASSERT_SIZE(struct sluice_steer_control, 32);
 
 /*
  * A flow: addresses and ports as in the packet (network order). An IPv4
@@ -306,21 +343,138 @@ struct sluice_flow_key {
 };
 SLUICE_ASSERT_SIZE(struct sluice_flow_key, 40);
 
+/* The same for IPv4, where the hash need not cost what IPv6's addresses do. */
+struct sluice_flow4_key {
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+	__u8   proto;
+	__u8   pad[3];
+};
+SLUICE_ASSERT_SIZE(struct sluice_flow4_key, 16);
+
 /*
- * Counters are the program's and exact; cpu, flags and generation are changed
- * in place by steer_ctl, so that no count is lost to a concurrent update.
+ * The hold: where the packets of a bucket or of a flow go, and how that changes.
+ *
+ * Every packet sent to a CPU has a number, counted per RX queue and CPU; it is
+ * the packets of "sent" after it. A place remembers the number of its latest
+ * packet. When another CPU is wanted, the place is *pending*: packets still go
+ * to the old CPU, with their number in the metadata, and cpu_deliver there writes
+ * the highest one that has surely left for the stack to "acks". A packet that finds its
+ * predecessor's number acknowledged may go to the new CPU: nothing of its place
+ * is queued on the old one. This is the idea of RFS (Documentation/networking/
+ * scaling.rst in the kernel's tree), whose head and tail counters cpumap lacks.
+ *
+ * "Surely" because cpumap takes packets from its ring in batches of 8 and
+ * cpu_deliver sees all of a batch before the first goes up the stack: so many
+ * more must have been seen. Where cpumap does GRO, it can keep packets until
+ * its next flush, after 64, and with HZ >= 1000 into the next tick: there so
+ * many more, and two ticks.
+ *
+ * Without metadata a gap decides: after gap_ticks without a packet of its own the
+ * place may move, as no queue takes so long to drain. That is a guess, which a
+ * starved kthread can make wrong, so where the old CPU has ever acknowledged a
+ * packet of this queue the gap must be SLUICE_GAP_ACKED times as long: a packet
+ * that comes earlier goes to the old CPU once more, and the next one finds its
+ * acknowledgement. So a packet dropped at a full ring delays a move and cannot
+ * wedge it. A place on a busy CPU that has no pause longer than the queue stays
+ * where it is: holding packets back is the only other way, and nobody does that here.
+ *
+ * A move is *forced*, and may reorder, only when the old CPU has no cpumap entry
+ * any more or with SLUICE_STEER_F_NO_HOLD. A bucket's or flow's first packet
+ * *starts* it anywhere.
+ *
+ * Order is kept per RX queue. When the NIC moves a flow to another queue, the
+ * packets in its own rings are what can be overtaken.
  */
+struct sluice_place {
+	__u64 seq;		/* number of the latest packet */
+	__u32 ticks;		/* bpf_jiffies64() then, low bits */
+	__u16 rxq;		/* through which it came */
+	__u8  cpu1;		/* where it went: CPU + 1; 0: nowhere yet, or passed */
+	__u8  flags;		/* SLUICE_PLACE_* */
+};
+SLUICE_ASSERT_SIZE(struct sluice_place, 16);
+#define SLUICE_PLACE_PENDING	(1u << 0)
+#define SLUICE_BATCH_PKTS	8	/* CPUMAP_BATCH */
+#define SLUICE_GRO_FLUSH_PKTS	64	/* NAPI_POLL_WEIGHT */
+
+/* What cpu_deliver knows of one RX queue. A number and a count are packed into one word. */
+struct sluice_ack {
+	__u64 safe;		/* numbers up to this one have left for the stack */
+	__u64 latest;		/* SLUICE_ACK(number, packets delivered) of the latest seen */
+	__u64 mark_seq;		/* becomes safe when enough others were delivered */
+	__u64 mark_packets;
+};
+SLUICE_ASSERT_SIZE(struct sluice_ack, 32);
+#define SLUICE_ACK_SHIFT	16
+#define SLUICE_ACK(seq, packets) ((seq) << SLUICE_ACK_SHIFT | ((packets) & 0xffff))
+
+/*
+ * A flow's entry. It is made by user space, or by the program (F_ADMIT) for a
+ * flow that was sampled twice: candidates are remembered by a hash of their key
+ * in a small table, so that a flood of flows with one packet each gets no
+ * entries and evicts none. A full table takes no new ones: removing idle entries is
+ * the daemon's, who scans a part of the table at a time.
+ *
+ * An unassigned entry only counts; the flow is where its bucket is. When it gets
+ * an assignment it starts from its bucket's place, and when it loses it, it
+ * returns there: both are moves.
+ *
+ * Counters are exact, but late: a cached flow's are written back once in
+ * SLUICE_CACHE_PACKETS packets or SLUICE_CACHE_TICKS ticks and when another
+ * flow takes its slot; what is not yet is in the cache, which can be read as well.
+ */
+struct sluice_assign {		/* one word, so that it is read and written untorn */
+	__u16 cpu;
+	__u16 flags;		/* SLUICE_FLOW_*; 0: unassigned */
+	__u32 generation;	/* that wrote it */
+};
+
 struct sluice_flow {
 	__u64 packets;
 	__u64 bytes;
-	__u64 last_jiffies;	/* bpf_jiffies64() of the latest packet */
-	__u32 cpu;
-	__u16 flags;		/* SLUICE_FLOW_* */
-	__u16 generation;	/* low bits of the generation that wrote cpu */
+	struct sluice_assign assign;
+	struct sluice_place place;	/* cpu1 0: its bucket's */
+	__u64 report_at;	/* number of packets at which it is reported next */
+	__u32 born_ticks;
+	__u32 ticks;		/* bpf_jiffies64() of the latest packet, low bits */
 };
-SLUICE_ASSERT_SIZE(struct sluice_flow, 32);
+SLUICE_ASSERT_SIZE(struct sluice_flow, 56);
 #define SLUICE_FLOW_OPERATOR	(1u << 0)
 #define SLUICE_FLOW_LEARNED	(1u << 1)
+
+/*
+ * A slot of the direct-mapped cache before the hash. It stands for the entry as
+ * long as "valid" is control.changes + 1 and the lease under which it was made runs.
+ */
+struct sluice_cached {
+	struct sluice_place place;	/* cpu1 0: its bucket's */
+	__u64 bytes;		/* not written back yet */
+	__u32 packets;
+	__u32 valid;
+	__u32 written_ticks;
+	__u32 ticks;
+	__u32 flags;		/* SLUICE_FLOW_* of the assignment */
+	__u32 pad;
+};
+SLUICE_ASSERT_SIZE(struct sluice_cached, 48);
+#define SLUICE_CACHE_PACKETS	64
+#define SLUICE_CACHE_TICKS	25
+
+struct sluice_cached4 {
+	struct sluice_flow4_key key;
+	struct sluice_cached c;
+};
+SLUICE_ASSERT_SIZE(struct sluice_cached4, 64);
+
+struct sluice_cached6 {
+	struct sluice_flow_key key;
+	struct sluice_cached c;
+	__u64 pad;
+};
+SLUICE_ASSERT_SIZE(struct sluice_cached6, 96);
 
 /* One word, so that a writer through mmap replaces it in one store. */
 struct sluice_bucket {
@@ -333,6 +487,14 @@ SLUICE_ASSERT_SIZE(struct sluice_bucket, 8);
 #define SLUICE_BUCKET_F_BASELINE	(1u << 0)
 #define SLUICE_BUCKET_F_LEARNED		(1u << 1)
 #define SLUICE_BUCKET_F_HOLD		(1u << 2)	/* operator: baseline only */
+
+/* Packets without an assigned entry. */
+struct sluice_bucket_state {
+	__u64 packets;
+	__u64 bytes;
+	struct sluice_place place;
+};
+SLUICE_ASSERT_SIZE(struct sluice_bucket_state, 32);
 
 /* Why a packet went up the stack on the CPU it arrived on. X(name, text) */
 #define SLUICE_PASS_REASONS(X)						\
@@ -354,31 +516,59 @@ enum sluice_pass {
 	SLUICE_PASS_MAX,
 };
 
+/* Per RX queue. Moves are of buckets and flows; those pending now: begun - cancelled - completed. */
 struct sluice_steer_stats {
 	__u64 seen;		/* packets that entered the program */
 	__u64 flow_hits;	/* steered by a flow entry */
-	__u64 flow_misses;
+	__u64 flow_misses;	/* packets of flows without an entry */
+	__u64 cache_hits;	/* found in the cache, assigned or not */
 	__u64 lapsed;		/* learned entries passed over: lease ran out */
 	__u64 sampled;		/* timestamps written */
 	__u64 meta_failed;	/* no room for metadata (driver, generic XDP) */
 	__u64 announced;
 	__u64 announce_failed;	/* ring buffer was full */
+	__u64 admitted;		/* entries made by the program */
+	__u64 admit_failed;	/* the flow table was full */
+	__u64 moves_begun;	/* another CPU was wanted, and waited for */
+	__u64 moves_cancelled;	/* wanted back where it was */
+	__u64 moves_completed;	/* in order */
+	__u64 moves_by_gap;	/* of the completed: for a gap, not an acknowledgement */
+	__u64 moves_busy;	/* of the completed: with others' packets on the old CPU */
+	__u64 moves_forced;	/* at once, order unknown: not among the completed */
 };
-SLUICE_ASSERT_SIZE(struct sluice_steer_stats, 64);
+SLUICE_ASSERT_SIZE(struct sluice_steer_stats, 17 * 8);
 
 /*
- * Metadata in front of a sampled packet, from xdp_steer to cpu_deliver, which
- * removes it. Under generic XDP and some drivers it never arrives: a wait is
- * then "not measurable", which is not the same as 0.
+ * Metadata in front of a sampled packet, of one of a pending place, and of one
+ * that is numbered, from xdp_steer to cpu_deliver, which removes it. Under
+ * generic XDP and some drivers it never arrives: a wait is then "not
+ * measurable", which is not the same as 0, and moves are by gap.
  */
 struct sluice_meta {
 	__u32 magic;		/* SLUICE_META_MAGIC */
-	__u16 version;		/* SLUICE_ABI_VERSION */
-	__u16 pad;
-	__u64 time_ns;		/* bpf_ktime_get_ns() at redirect */
+	__u16 rxq;
+	__u16 cpu;		/* to which it was sent */
+	__u64 time_ns;		/* bpf_ktime_get_ns() at redirect; 0: not sampled */
+	__u64 seq;
+	__u32 order_slot;	/* index in "order" + 1; 0: not numbered */
+	__u32 ordinal;
 };
-SLUICE_ASSERT_SIZE(struct sluice_meta, 16);
-#define SLUICE_META_MAGIC	0x4154454d	/* "META" in memory order */
+SLUICE_ASSERT_SIZE(struct sluice_meta, 32);	/* the most there can be */
+#define SLUICE_META_MAGIC	(0x4d530000u | SLUICE_ABI_VERSION)
+
+/*
+ * Some flows' packets are numbered (F_ORDER) and cpu_deliver counts those that
+ * arrive after a later one. A slot belongs to the flow that took it, until that
+ * has been idle for SLUICE_GAP_ACKED times gap_ticks. "sent" is the RX queue's,
+ * "delivered" the targets'.
+ */
+struct sluice_order {
+	__u32 tag;		/* of the flow */
+	__u32 ticks;
+	__u32 sent;
+	__u32 delivered;
+};
+SLUICE_ASSERT_SIZE(struct sluice_order, 16);
 
 /* Written by the CPU's own cpu_deliver only. */
 struct sluice_deliver {
@@ -386,17 +576,26 @@ struct sluice_deliver {
 	__u64 bytes;
 	__u64 wait_samples;
 	__u64 wait_sum_ns;
+	__u64 numbered;		/* packets of order-checked flows */
+	__u64 reordered;	/* of these: overtaken */
 	__u64 wait_hist[SLUICE_HIST_SLOTS];
 };
-SLUICE_ASSERT_SIZE(struct sluice_deliver, 32 + 8 * SLUICE_HIST_SLOTS);
+SLUICE_ASSERT_SIZE(struct sluice_deliver, 48 + 8 * SLUICE_HIST_SLOTS);
 
-/* A packet of a flow that has no entry, in the ring buffer "events". */
+enum sluice_event_kind {
+	SLUICE_EVENT_MISS,	/* a packet of a flow that has no entry (F_ANNOUNCE) */
+	SLUICE_EVENT_HEAVY,	/* an entry counted report_packets more */
+};
+
 struct sluice_flow_event {
 	struct sluice_flow_key key;
 	__u32 bucket;
-	__u32 bytes;		/* of this packet */
+	__u16 kind;		/* enum sluice_event_kind */
+	__u16 cpu1;		/* where it is, CPU + 1; 0 for a miss */
+	__u64 packets;		/* of the entry; 1 for a miss */
+	__u64 bytes;
 };
-SLUICE_ASSERT_SIZE(struct sluice_flow_event, 48);
+SLUICE_ASSERT_SIZE(struct sluice_flow_event, 64);
 
 /*
  * Context of the syscall program "steer_ctl", run by BPF_PROG_RUN. It changes
@@ -405,7 +604,8 @@ SLUICE_ASSERT_SIZE(struct sluice_flow_event, 48);
  */
 enum sluice_ctl_op {
 	SLUICE_CTL_LEASE,	/* expires = now + lease_jiffies; 0 ends the lease */
-	SLUICE_CTL_FLOW_CPU,	/* set cpu, flags, generation of the entry of key */
+	SLUICE_CTL_FLOW_ASSIGN,	/* set cpu, flags, generation of the entry of key */
+	SLUICE_CTL_FLOW_DELETE,	/* unassigned, or idle for gap_ticks; else unassigns it: -EAGAIN */
 	SLUICE_CTL_CLOCK,	/* only report the clocks */
 };
 
@@ -416,11 +616,9 @@ struct sluice_ctl {
 	__u64 jiffies;		/* out: bpf_jiffies64() */
 	__u64 time_ns;		/* out: bpf_ktime_get_ns() */
 	struct sluice_flow_key key;
-	__u32 cpu;
-	__u16 flags;
-	__u16 pad;
+	struct sluice_assign assign;
 	__u32 generation;
-	__u32 pad2;
+	__u32 pad;
 };
 SLUICE_ASSERT_SIZE(struct sluice_ctl, 88);
 
