@@ -33,7 +33,7 @@ static __always_inline __u32 log2_slot(__u64 d)
 }
 
 static __always_inline void acknowledge(const struct sluice_meta *meta, __u32 cpu,
-					__u64 packets)
+					__u64 packets, __u64 now)
 {
 	__u32 index = meta->rxq * SLUICE_MAX_CPUS + meta->cpu;
 	struct sluice_ack *a;
@@ -49,6 +49,8 @@ static __always_inline void acknowledge(const struct sluice_meta *meta, __u32 cp
 		a->mark_seq = meta->seq;
 		a->mark_packets = packets;
 	}
+	/* First, so that it is never older than the packet. */
+	*(volatile __u64 *)&a->seen_ns = now;
 	*(volatile __u64 *)&a->latest = SLUICE_ACK(meta->seq, packets);
 }
 
@@ -69,13 +71,13 @@ static __always_inline void check_order(const struct sluice_meta *meta, struct s
 		o->delivered = meta->ordinal;
 }
 
-static __always_inline void measure_wait(const struct sluice_meta *meta, struct sluice_deliver *d)
+static __always_inline void measure_wait(const struct sluice_meta *meta, struct sluice_deliver *d,
+					 __u64 now)
 {
-	__u64 now, wait;
+	__u64 wait;
 
 	if (!meta->time_ns)
 		return;
-	now = bpf_ktime_get_ns();
 	wait = now > meta->time_ns ? now - meta->time_ns : 0;
 	d->wait_samples++;
 	d->wait_sum_ns += wait;
@@ -87,6 +89,7 @@ static __always_inline int handed_over(struct xdp_md *ctx, __u64 bytes)
 	struct sluice_meta *meta = (void *)(long)ctx->data_meta;
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct sluice_deliver *d = bpf_map_lookup_elem(&deliver, &cpu);
+	__u64 now;
 
 	if (!d)
 		return XDP_PASS;
@@ -94,9 +97,10 @@ static __always_inline int handed_over(struct xdp_md *ctx, __u64 bytes)
 	d->bytes += bytes;
 	if ((void *)(meta + 1) > (void *)(long)ctx->data || meta->magic != SLUICE_META_MAGIC)
 		return XDP_PASS;
-	acknowledge(meta, cpu, d->packets);
+	now = bpf_ktime_get_ns();
+	acknowledge(meta, cpu, d->packets, now);
 	check_order(meta, d);
-	measure_wait(meta, d);
+	measure_wait(meta, d, now);
 	bpf_xdp_adjust_meta(ctx, sizeof(*meta));
 	return XDP_PASS;
 }

@@ -10,47 +10,58 @@
 
 enum drained { DRAINED_NOT, DRAINED_BY_ACK, DRAINED_BY_GAP };
 
+/* What is known of the old CPU and the queue through which the place's latest packet came. */
+struct old_cpu {
+	struct sluice_counter *sent;
+	struct sluice_deliver *deliver;
+	struct sluice_ack *ack;
+	__u64 latest;		/* of ack, read once */
+	__u16 since;		/* packets delivered after it; too few rather than too many */
+};
+
+static __always_inline int look_at(const struct sluice_place *place, struct old_cpu *old)
+{
+	__u32 cpu = place->cpu1 - 1, index = place->rxq * SLUICE_MAX_CPUS + cpu;
+
+	old->sent = bpf_map_lookup_elem(&sent, &index);
+	old->deliver = bpf_map_lookup_elem(&deliver, &cpu);
+	old->ack = bpf_map_lookup_elem(&acks, &index);
+	if (!old->sent || !old->deliver || !old->ack)
+		return 0;
+	/* In this order: a count that is too old makes "since" too small, or negative. */
+	old->latest = *(volatile __u64 *)&old->ack->latest;
+	old->since = (__u16)*(volatile __u64 *)&old->deliver->packets - (__u16)old->latest;
+	if ((__s16)old->since < 0)
+		old->since = 0;
+	return 1;
+}
+
+/* Whether the old CPU still has packets of this queue; exact while none is dropped. */
+static __always_inline int is_busy(const struct old_cpu *old)
+{
+	return old->sent->packets - (old->latest >> SLUICE_ACK_SHIFT) > old->since;
+}
+
 static __always_inline enum drained drained(const struct sluice_place *place,
+					    const struct old_cpu *old,
 					    const struct sluice_steer_config *c)
 {
 	const __u32 idle = (__u32)bpf_jiffies64() - place->ticks;
-	__u32 cpu = place->cpu1 - 1, index = place->rxq * SLUICE_MAX_CPUS + cpu;
-	struct sluice_deliver *d;
-	struct sluice_ack *a;
-	__u64 latest;
-	__s16 since;
+	__s64 seen;
 
-	a = bpf_map_lookup_elem(&acks, &index);
-	d = bpf_map_lookup_elem(&deliver, &cpu);
-	if (!a || !d)
-		return DRAINED_NOT;
-	if (idle > gap_ticks(c) * (a->latest ? SLUICE_GAP_ACKED : 1))
+	if (idle > gap_ticks(c) * (old->latest ? SLUICE_GAP_ACKED : 1))
 		return DRAINED_BY_GAP;
+	if (old->latest >> SLUICE_ACK_SHIFT < place->seq)
+		return DRAINED_NOT;
+	/* Signed, as CPUs' clocks may be a little apart. */
+	seen = bpf_ktime_get_ns() - *(volatile __u64 *)&old->ack->seen_ns;
+	if (!is_busy(old) && seen >= SLUICE_SETTLE_NS)
+		return DRAINED_BY_ACK;
 	if (cpumap_does_gro() && !(c->flags & SLUICE_STEER_F_SLOW_TICK) && idle < 2)
 		return DRAINED_NOT;
-	if (*(volatile __u64 *)&a->safe >= place->seq)
-		return DRAINED_BY_ACK;
-	/* In this order: a count that is too old makes "since" too small. */
-	latest = *(volatile __u64 *)&a->latest;
-	since = (__s16)((__u16)*(volatile __u64 *)&d->packets - (__u16)latest);
-	if (latest >> SLUICE_ACK_SHIFT >= place->seq && since >= (__s16)settle_packets())
+	if (*(volatile __u64 *)&old->ack->safe >= place->seq || old->since >= settle_packets())
 		return DRAINED_BY_ACK;
 	return DRAINED_NOT;
-}
-
-/* Whether the place's old CPU has packets of others from this queue; exact while none is dropped. */
-static __always_inline int is_busy(const struct sluice_place *place)
-{
-	__u32 cpu = place->cpu1 - 1, index = place->rxq * SLUICE_MAX_CPUS + cpu;
-	struct sluice_counter *out = bpf_map_lookup_elem(&sent, &index);
-	struct sluice_deliver *d = bpf_map_lookup_elem(&deliver, &cpu);
-	struct sluice_ack *a = bpf_map_lookup_elem(&acks, &index);
-	__u64 latest;
-
-	if (!out || !d || !a)
-		return 0;
-	latest = *(volatile __u64 *)&a->latest;
-	return out->packets - (latest >> SLUICE_ACK_SHIFT) > (__u16)(d->packets - latest);
 }
 
 /*
@@ -60,6 +71,7 @@ static __always_inline int is_busy(const struct sluice_place *place)
 static __noinline void move(struct sluice_place *place, __u32 want1,
 			    struct sluice_steer_stats *stats, const struct sluice_steer_config *c)
 {
+	struct old_cpu old;
 	enum drained how;
 
 	if (place->cpu1 == want1) {
@@ -76,7 +88,9 @@ static __noinline void move(struct sluice_place *place, __u32 want1,
 		stats->moves_begun++;
 		place->flags |= SLUICE_PLACE_PENDING;
 	}
-	how = drained(place, c);
+	if (!look_at(place, &old))
+		return;
+	how = drained(place, &old, c);
 	if (how == DRAINED_NOT) {
 		if (!(c->flags & SLUICE_STEER_F_NO_HOLD))
 			return;
@@ -86,7 +100,7 @@ static __noinline void move(struct sluice_place *place, __u32 want1,
 		stats->moves_completed++;
 		if (how == DRAINED_BY_GAP)
 			stats->moves_by_gap++;
-		else if (is_busy(place))
+		else if (is_busy(&old))
 			stats->moves_busy++;
 	}
 	place->cpu1 = want1;

@@ -30,8 +30,8 @@ in_ns snd ethtool -K snd$$ tx off > /dev/null
 field() { sed -n "s/.*\b$2=\([0-9]*\).*/\1/p" "$1"; }
 bound() { in_ns rcv ss -Huln "sport = :7000" | grep -q .; }
 
-# experiment [no-hold]: fills moved, sent and received in $tmpdir.
-experiment()
+# with_traffic COMMAND…: fills received and shown in $tmpdir while COMMAND runs.
+with_traffic()
 {
 	local receiver sender
 
@@ -41,21 +41,29 @@ experiment()
 	busywait 3000 bound; check_err $? "the receiver did not come up"
 	start in_ns snd $order send 10.9.0.2 7000 1000 1600000 128 > "$tmpdir/sent"
 	sender=$pid
-	in_ns rcv $order move $dev 2000 "$seconds" $1 > "$tmpdir/moved"
-	check_err $? "move"
+	"$@"
 	busywait 60000 pid_gone "$sender"; check_err $? "the sender did not end"
 	# The receiver ends when what is in its socket is read.
 	sleep 1
 	stop_pid "$receiver"
 	in_ns rcv $sluice -j cpu show $dev > "$tmpdir/shown"
 	in_ns rcv $sluice unload $dev; check_err $? "unload"
-	sed 's/^/# /' "$tmpdir/moved" "$tmpdir/received"
+	sed 's/^/# /' "$tmpdir/received"
 }
+
+# moves SECONDS [no-hold]
+moves()
+{
+	in_ns rcv $order move $dev 2000 "$@" > "$tmpdir/moved"; check_err $? "move"
+	sed 's/^/# /' "$tmpdir/moved"
+}
+
+# shown NAME: the number in "cpu show", of the whole run.
+shown() { sed -n "s/^ *\"$1\": \([0-9]*\),*/\1/p" "$tmpdir/shown"; }
 
 test_hold_keeps_order()
 {
-	seconds=8
-	experiment
+	with_traffic moves 8
 	[ "$(field "$tmpdir/received" received)" -ge 1000000 ]
 	check_err $? "fewer than a million packets arrived"
 	[ "$(field "$tmpdir/moved" busy)" -ge 1000 ]
@@ -69,9 +77,6 @@ test_hold_keeps_order()
 	check_err $? "the kernel counted packets out of order"
 }
 
-# shown NAME: the number in "cpu show", of the whole run.
-shown() { sed -n "s/^ *\"$1\": \([0-9]*\),*/\1/p" "$tmpdir/shown"; }
-
 # The kernel looks at some flows only; its share must be what the receiver finds, within a factor of 2.
 shares_agree()
 {
@@ -83,14 +88,38 @@ shares_agree()
 
 test_without_hold()
 {
-	seconds=5
-	experiment no-hold
+	with_traffic moves 5 no-hold
 	[ "$(field "$tmpdir/moved" forced)" -ge 100 ]; check_err $? "no move was forced"
 	[ "$(field "$tmpdir/received" reordered)" -ge 100 ]
 	check_err $? "the receiver saw no reordering: the other test proves nothing"
 	shares_agree; check_err $? "the kernel's counter and the receiver do not agree"
 }
 
+# An entry that goes or changes has its CPU evacuated; in the meantime every packet has a way.
+retargets()
+{
+	local how
+
+	for how in 'cpus 0' 'cpus 0,1' 'cpus 1' 'cpus 0,1 qsize 1024' 'cpus 0,1 qsize 4096'; do
+		in_ns rcv $sluice load $dev $how > /dev/null; check_err $? "load $how"
+	done
+	in_ns rcv $sluice flow set $dev udp 10.9.0.1:9 10.9.0.2:7000 cpu 1; check_err $? "flow set"
+	in_ns rcv $sluice load $dev cpus 0 > /dev/null; check_err $? "load with an assigned flow"
+	in_ns rcv $sluice flow show $dev | grep -q "udp 10.9.0.1:9 10.9.0.2:7000 by its bucket"
+	check_err $? "a flow is assigned to a CPU that is no target"
+}
+
+test_evacuation()
+{
+	with_traffic retargets
+	[ "$(shown completed)" -ge 500 ]; check_err $? "$(shown completed) moves, some 2000 were due"
+	[ "$(shown forced)" = 0 ]; check_err $? "$(shown forced) moves were forced"
+	[ "$(field "$tmpdir/received" reordered)" = 0 ]
+	check_err $? "the receiver saw packets out of order"
+	! grep -q '"no_cpu"' "$tmpdir/shown"; check_err $? "packets found no cpumap entry"
+}
+
 run_test test_hold_keeps_order "a million packets, thousands of moves, none out of order"
 run_test test_without_hold "without the hold the same experiment sees reordering"
+run_test test_evacuation "CPUs go, come and change their ring under traffic, in order"
 tap_end

@@ -52,10 +52,21 @@ static int goes_to(struct steer *s)
 	return packets_to(s, 1) != before[1];
 }
 
-/* CPU 0 has delivered so many; the latest with metadata had that number when it was the at-th. */
-static void plays_deliver(struct steer *s, __u64 safe, __u64 seq, __u64 at, __u64 packets)
+static __u64 now_ns(void)
 {
-	const struct sluice_ack a = { .safe = safe, .latest = SLUICE_ACK(seq, at) };
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* CPU 0 has delivered so many; the latest with metadata had that number when it was the at-th. */
+static void plays_deliver_at(struct steer *s, __u64 safe, __u64 seq, __u64 at, __u64 packets,
+			     __u64 seen_ns)
+{
+	const struct sluice_ack a = {
+		.safe = safe, .latest = SLUICE_ACK(seq, at), .seen_ns = seen_ns,
+	};
 	const struct sluice_deliver d = { .packets = packets };
 	__u32 zero = 0;
 
@@ -66,6 +77,12 @@ static void plays_deliver(struct steer *s, __u64 safe, __u64 seq, __u64 at, __u6
 static void want(struct steer *s, const struct sluice_flow_key *key, int cpu)
 {
 	CHECK(steer_bucket_set_learned(s, sluice_bucket_of(key), cpu, 2));
+}
+
+/* Just now, as far as the program can tell: nothing has settled by time. */
+static void plays_deliver(struct steer *s, __u64 safe, __u64 seq, __u64 at, __u64 packets)
+{
+	plays_deliver_at(s, safe, seq, at, packets, now_ns() + 1000000000);
 }
 
 static void expect_moves(struct steer *s, __u64 begun, __u64 completed, __u64 forced)
@@ -96,7 +113,7 @@ static void test_waits_for_acknowledgement(void **state)
 	assert_int_equal(goes_to(s), 0);	/* 3 */
 	plays_deliver(s, 2, 2, 2, 1000);
 	assert_int_equal(goes_to(s), 0);	/* 4 */
-	plays_deliver(s, 4, 0, 0, 1000);
+	plays_deliver(s, 4, 4, 4, 1000);
 	assert_int_equal(goes_to(s), 1);
 	assert_int_equal(goes_to(s), 1);
 	expect_moves(s, 1, 1, 0);
@@ -115,6 +132,27 @@ static void test_waits_for_batch(void **state)
 	assert_int_equal(goes_to(s), 0);	/* 4: number 3 is the latest */
 	plays_deliver(s, 0, 4, 100, 100 + SETTLED);
 	assert_int_equal(goes_to(s), 1);
+}
+
+/* An empty ring is proof, a little later; one that is not empty is none, however late. */
+static void test_empty_ring_settles(void **state)
+{
+	struct steer *s = *state;
+
+	begin(s);
+	plays_deliver_at(s, 0, 2, 100, 100, now_ns() + SLUICE_SETTLE_NS * 1000ULL);
+	assert_int_equal(goes_to(s), 0);	/* 3 */
+	frame_make(&frame, &tcp4, 0, 10);
+	assert_int_equal(goes_to(s), 0);	/* 4, another bucket's */
+	frame_make(&frame, &udp4, 0, 10);
+	plays_deliver_at(s, 0, 3, 100, 100, now_ns() - 2 * SLUICE_SETTLE_NS);
+	assert_int_equal(goes_to(s), 0);	/* 5 */
+	plays_deliver_at(s, 0, 4, 100, 100, now_ns() - 2 * SLUICE_SETTLE_NS);
+	assert_int_equal(goes_to(s), 0);	/* 6 */
+	plays_deliver_at(s, 0, 6, 100, 100, now_ns() - 2 * SLUICE_SETTLE_NS);
+	assert_int_equal(goes_to(s), 1);
+	expect_moves(s, 1, 1, 0);
+	assert_int_equal(snap.stats.moves_busy, 0);
 }
 
 /* A count of 16 bits goes round. */
@@ -239,7 +277,7 @@ static void test_flow_starts_where_its_bucket_is(void **state)
 	CHECK(steer_flow_set(s, &udp4, 1, SLUICE_FLOW_OPERATOR, 1, &err));
 	assert_int_equal(goes_to(s), 0);	/* number 2: 1 is not acknowledged */
 	expect_moves(s, 1, 0, 0);
-	plays_deliver(s, 2, 0, 0, 1000);
+	plays_deliver(s, 2, 2, 2, 1000);
 	assert_int_equal(goes_to(s), 1);
 	expect_moves(s, 1, 1, 0);
 
@@ -276,7 +314,7 @@ static void test_cached_flow_moves(void **state)
 	assert_int_equal(f.bytes, 200 * frame.bytes);
 	CHECK(steer_flow_set(s, &udp6, 1, SLUICE_FLOW_OPERATOR, 2, &err));
 	assert_int_equal(goes_to(s), 0);
-	plays_deliver(s, 201, 0, 0, 1000);
+	plays_deliver(s, 201, 201, 201, 1000);
 	assert_int_equal(goes_to(s), 1);
 	CHECK(steer_flow_get(s, &udp6, &f));
 	assert_int_equal(f.packets, 202);
@@ -399,7 +437,7 @@ static void test_pending_packets_are_numbered(void **state)
 	assert_int_equal(meta.rxq, 0);
 	assert_int_equal(meta.time_ns, 0);
 	assert_int_equal(meta.order_slot, 0);
-	plays_deliver(s, 2, 0, 0, 1000);
+	plays_deliver(s, 2, 2, 2, 1000);
 	assert_false(has_metadata(s, &meta));
 }
 
@@ -425,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_ON(setup_cpus01, test_waits_for_acknowledgement),
 		TEST_ON(setup_cpus01, test_waits_for_batch),
+		TEST_ON(setup_cpus01, test_empty_ring_settles),
 		TEST_ON(setup_cpus01, test_counts_wrap),
 		TEST_ON(setup_cpus01, test_stale_count_is_no_proof),
 		TEST_ON(setup_cpus01, test_gap),

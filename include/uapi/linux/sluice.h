@@ -290,7 +290,6 @@ SLUICE_ASSERT_SIZE(struct sluice_steer_config, 32);
 #define SLUICE_STEER_F_NO_HOLD	(1u << 5)	/* move at once: reorders. For measurements. */
 #define SLUICE_STEER_F_NO_CACHE	(1u << 6)	/* always ask the hash. For measurements. */
 #define SLUICE_GAP_TICKS	250
-#define SLUICE_GAP_ACKED	32
 
 /*
  * The lease of all learned buckets and flows, and what else the programs share.
@@ -370,7 +369,10 @@ SLUICE_ASSERT_SIZE(struct sluice_flow4_key, 16);
  * cpu_deliver sees all of a batch before the first goes up the stack: so many
  * more must have been seen. Where cpumap does GRO, it can keep packets until
  * its next flush, after 64, and with HZ >= 1000 into the next tick: there so
- * many more, and two ticks.
+ * many more, and two ticks. On a CPU with little traffic so many do not come
+ * soon; there it is enough that the ring is empty, as far as this queue has filled it, and
+ * that the packet was seen SLUICE_SETTLE_NS ago, since an empty ring is
+ * flushed at once.
  *
  * Without metadata a gap decides: after gap_ticks without a packet of its own the
  * place may move, as no queue takes so long to drain. That is a guess, which a
@@ -399,15 +401,19 @@ SLUICE_ASSERT_SIZE(struct sluice_place, 16);
 #define SLUICE_PLACE_PENDING	(1u << 0)
 #define SLUICE_BATCH_PKTS	8	/* CPUMAP_BATCH */
 #define SLUICE_GRO_FLUSH_PKTS	64	/* NAPI_POLL_WEIGHT */
+#define SLUICE_SETTLE_NS	1000000
+#define SLUICE_GAP_ACKED	32
 
 /* What cpu_deliver knows of one RX queue. A number and a count are packed into one word. */
 struct sluice_ack {
 	__u64 safe;		/* numbers up to this one have left for the stack */
 	__u64 latest;		/* SLUICE_ACK(number, packets delivered) of the latest seen */
+	__u64 seen_ns;		/* when; bpf_ktime_get_ns() */
 	__u64 mark_seq;		/* becomes safe when enough others were delivered */
 	__u64 mark_packets;
+	__u64 pad[3];		/* CPUs do not share a cache line */
 };
-SLUICE_ASSERT_SIZE(struct sluice_ack, 32);
+SLUICE_ASSERT_SIZE(struct sluice_ack, 64);
 #define SLUICE_ACK_SHIFT	16
 #define SLUICE_ACK(seq, packets) ((seq) << SLUICE_ACK_SHIFT | ((packets) & 0xffff))
 
