@@ -16,7 +16,8 @@ usage() {
 	  --mem M        memory in MiB (2048)
 	  --timeout S    seconds until the VM is killed (600)
 	  --append ARGS  more kernel parameters
-	  --kernel REL   kernel release (that of the newest installed headers)
+	  --kernel REL   kernel release (that of the newest installed headers), or one of the names
+	                 6.1, 6.12 and sid; SLUICE_VM_KERNEL is the default
 	  --systemd      boot systemd; COMMAND runs as a service in it
 
 	Kernel logs stay in build/vm/*.log. SLUICE_VM_VERBOSE=1 shows the kernel's output on
