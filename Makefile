@@ -201,4 +201,4 @@ $(SKEL): $(BPF_OBJ)
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name xdp_steer > $@
 
--include $(shell find $(B) -name '*.d' -not -path '*/kmod/*' 2>/dev/null)
+-include $(shell find $(B) \( -path $(B)/vm -o -path $(B)/kmod \) -prune -o -name '*.d' -print 2>/dev/null)

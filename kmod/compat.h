@@ -23,8 +23,11 @@
 #define SLUICE_BIN_CONST const
 #endif
 
-/* 6.9 lets tc load qdiscs by this alias instead of the module's name. */
-#ifndef MODULE_ALIAS_NET_SCH
+/*
+ * 6.9 lets tc load qdiscs by this alias instead of the module's name. Its
+ * header is not read yet here, so asking for the macro's name tells nothing.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
 #define MODULE_ALIAS_NET_SCH(id) MODULE_ALIAS("net-sch-" id)
 #endif
 
