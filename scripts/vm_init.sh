@@ -1,4 +1,3 @@
-	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Process 1 in the VM of vm_run.sh: finishes the mounts, runs the command, reports its exit
@@ -67,6 +66,7 @@ ln -s fd/2 /dev/stderr
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t bpf bpf /sys/fs/bpf
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing
 ip link set lo up
