@@ -5,32 +5,37 @@
 # Tests are cmocka programs (selftests/unit, selftests/bpf), bounded runs of the fuzz drivers
 # (selftests/fuzz, with sanitizers) and scripts that source selftests/lib.sh. A script says where it runs, in one of its first lines:
 #
-#	# sluice-test: host|vm|systemd|none [timeout=SECONDS]
+#	# sluice-test: host|vm|host,vm|systemd|none [timeout=SECONDS]
 #
 # host: on this machine, in namespaces of its own; vm: in the VM of scripts/vm_run.sh, which all
-# such scripts share; systemd: in a VM booted with systemd; none: not a test. Without that line
-# executable scripts run on the host, those of selftests/module in the VM.
+# such scripts share; host,vm: in both, one after the other; systemd: in a VM booted with systemd;
+# none: not a test. Without that line executable scripts run on the host, those of
+# selftests/module in the VM.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 usage() {
 	cat <<-END
-	usage: scripts/selftest.sh [--list] [--no-build] [PATTERN...]
+	usage: scripts/selftest.sh [--list] [--no-build] [--kernel NAME] [PATTERN...]
 
 	Builds and runs every test, or those whose name contains one of the PATTERNs, and ends with
 	"N passed, N failed, N skipped"; the exit status is 1 if any failed. Outputs are kept in
-	build/selftest. --list prints the names, with where each runs.
+	build/selftest. --list prints the names, with where each runs. --kernel runs what belongs to
+	BPF and to the module, and nothing else, in a VM with the kernel 6.1, 6.12 or sid (see
+	scripts/vm_image.sh). SLUICE_VM_KERNEL=NAME runs everything, with that kernel in the VM.
 	END
 }
 
-out=build/selftest
-list='' build=1 inside=''
+out=${SLUICE_SELFTEST_OUT:-build/selftest}
+list='' build=1 inside='' kernel=''
+where=		# tells the logs of a script's run in the VM from those of its run on the host
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help|-h) usage; exit 0 ;;
 	--list) list=1 ;;
 	--no-build) build='' ;;
-	--inside) inside=1 ;;	# in the VM: run the scripts named, results go to $out
+	--inside) inside=1 where=.vm ;;	# in the VM: run the tests named, results go to $out
+	--kernel) kernel=${2:?needs a kernel, see --help}; shift ;;
 	-*) echo "selftest: unknown option $1; see --help" >&2; exit 1 ;;
 	*) break ;;
 	esac
@@ -70,7 +75,7 @@ scripts() {	# PLACE: names of the scripts that run there
 	for file in selftests/*/*.sh; do
 		[ -e "$file" ] || continue
 		read -r place _ < <(placement "$file")
-		[ "$place" = "$1" ] && wanted "$file" && echo "$file"
+		[[ ,$place, == *,$1,* ]] && wanted "$file" && echo "$file"
 	done
 }
 
@@ -82,7 +87,7 @@ programs() {	# unit|bpf|fuzz: names of the sources of test programs
 	done
 }
 
-log_of() { echo "$out/${1//\//_}.log"; }
+log_of() { echo "$out/${1//\//_}$where.log"; }
 
 # run NAME TIMEOUT COMMAND...: keeps output and exit status.
 run() {
@@ -138,15 +143,17 @@ tally() {
 	fi
 }
 
-in_vm() {	# SYSTEMD? NAME...: boots one VM for the scripts, then counts
-	local option=$1 name log
+in_vm() {	# SYSTEMD? NAME...: boots one VM for the tests, then counts
+	local option=$1 name log where=.vm limit=1000
 
 	shift
 	[ $# -gt 0 ] || return 0
-	printf '%5d s  booting a VM for %d scripts\n' $SECONDS $#
+	[ -z "$kernel" ] || limit=2400
+	printf '%5d s  booting a VM%s for %d tests\n' $SECONDS "${kernel:+ with Linux $kernel}" $#
 	# The VM is killed only if something in it hangs beyond its own time-outs.
 	# shellcheck disable=SC2086 # no option is no word
-	scripts/vm_run.sh $option --timeout 1000 -- scripts/selftest.sh --inside "$@"
+	scripts/vm_run.sh $option ${kernel:+--kernel "$kernel"} --timeout "$limit" -- \
+		env SLUICE_SELFTEST_OUT="$out" scripts/selftest.sh --inside "$@"
 	log=$?
 	[ "$log" = 0 ] || echo
 	for name; do
@@ -161,9 +168,14 @@ in_vm() {	# SYSTEMD? NAME...: boots one VM for the scripts, then counts
 }
 
 if [ -n "$inside" ]; then
+	uname -r > "$out/release"
 	for name; do
-		read -r _ limit < <(placement "$name")
-		run "$name" "$limit" bash "$name"
+		if [ ! -e "$name" ]; then
+			run "$name" 300 "build/$name"
+		else
+			read -r _ limit < <(placement "$name")
+			run "$name" "$limit" bash "$name"
+		fi
 		echo "status $(cat "$(log_of "$name").status")"
 	done
 	exit 0
@@ -176,6 +188,11 @@ mapfile -t fuzz < <(programs fuzz)
 mapfile -t host < <(scripts host)
 mapfile -t vm < <(scripts vm)
 mapfile -t systemd < <(scripts systemd)
+if [ -n "$kernel" ]; then
+	mapfile -t vm < <(printf '%s\n' "${bpf[@]}" "${host[@]}" "${vm[@]}" |
+		awk '/^selftests\/(bpf|module)\// && !seen[$0]++')
+	unit=() bpf=() fuzz=() host=() systemd=()
+fi
 
 if [ -n "$list" ]; then
 	for name in "${unit[@]}" "${bpf[@]}" "${fuzz[@]}" "${host[@]}"; do
@@ -201,9 +218,13 @@ scripts/install_deps.sh || exit 1
 
 if [ -n "$build" ]; then
 	echo "building"
-	release=$(scripts/vm_image.sh) || exit 1
-	headers=/usr/src/linux-headers-$release
-	make -j2 KDIR="$headers" all tests || { echo "selftest: the build failed" >&2; exit 1; }
+	make -j2 user tests || { echo "selftest: the build failed" >&2; exit 1; }
+	scripts/vm_kmod.sh $kernel > /dev/null || {
+		status=$?
+		echo "selftest: the module${kernel:+ for Linux $kernel} was not built" >&2
+		# Another kernel still has the BPF programs to try. 125: there is no such kernel.
+		[ -n "$kernel" ] && [ $status != 125 ] || exit 1
+	}
 	sanitized=("${unit[@]}" "${fuzz[@]}")
 	if [ ${#sanitized[@]} -gt 0 ]; then
 		make -j2 SAN=1 "${sanitized[@]/#/build/san/}" ||

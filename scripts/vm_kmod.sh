@@ -17,10 +17,16 @@ die() { echo "vm_kmod: $*" >&2; exit 125; }
 . scripts/vm_suite.bash
 
 command -v pahole > /dev/null || scripts/install_deps.sh >&2	# for the module's BTF
-name=${1:-6.1}
+name=${1:-${SLUICE_VM_KERNEL:-6.1}}
 release=$(scripts/vm_image.sh "$name")
+
+failed() {
+	rm -f "build/kmod/$release/sch_sluice.ko"	# no module rather than an old one
+	exit 1
+}
+
 if ! suite_of "$name" > /dev/null; then
-	make KDIR="/usr/src/linux-headers-$release" kmod >&2
+	make KDIR="/usr/src/linux-headers-$release" kmod >&2 || failed
 	echo "$release"
 	exit 0
 fi
@@ -71,8 +77,8 @@ if [ "$name" = sid ]; then
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare --mount bash -c 'mount --make-rprivate / && mount -t proc proc "$1/proc" &&
 		mount --rbind /dev "$1/dev" && mount --bind "$PWD" "$1$PWD" &&
-		exec chroot "$1" make -C "$PWD" KDIR="$2" kmod' - "$headers" "$kdir" >&2
+		exec chroot "$1" make -C "$PWD" KDIR="$2" kmod' - "$headers" "$kdir" >&2 || failed
 else
-	make KDIR="$PWD/$headers$kdir" kmod >&2
+	make KDIR="$PWD/$headers$kdir" kmod >&2 || failed
 fi
 echo "$release"

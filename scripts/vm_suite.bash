@@ -12,7 +12,6 @@
 #
 # The file that sources it has the function die.
 
-suite_names="6.12 sid"
 suite_root=$PWD/build/vm
 
 # suite_of NAME: its suite; fails when NAME is none of the above (a release, perhaps).
