@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the module for a kernel of vm_image.sh. The headers are unpacked into
-# build/vm/RELEASE/headers, where nothing is installed. Those of sid need sid's compiler and C
-# library: there, that directory is a root with all that they depend on (1 GB), entered by chroot
+# build/vm/RELEASE/headers, nothing is installed. Those of sid need sid's compiler and C
+# library: there, that directory is a root with all that they depend on (400 MB), entered by chroot
 # in a mount namespace. The last line printed is RELEASE.
 set -eu
 cd "$(dirname "$0")/.."
 
 if [ "${1:-}" = --help ]; then
 	echo "usage: scripts/vm_kmod.sh [6.1|6.12|sid]"
-	echo "Builds build/kmod/RELEASE/sch_sluice.ko and prints RELEASE. sid takes 1 GB, and root."
+	echo "Builds build/kmod/RELEASE/sch_sluice.ko and prints RELEASE. sid takes 400 MB, and root."
 	exit 0
 fi
 
@@ -61,6 +61,7 @@ unpack_root() {
 	mkdir -p "$1/proc" "$1/dev" "$1/tmp" "$1$PWD"
 }
 
+[ "$name" != sid ] || [ "$(id -u)" = 0 ] || die "building for sid takes chroot: needs root"
 if [ ! -e "$headers$kdir/Makefile" ]; then
 	echo "vm_kmod: unpacking the headers of $release" >&2
 	rm -rf "$headers" "$headers.new"

@@ -58,19 +58,22 @@ suite_update()
 # suite_release NAME: the release of its newest kernel. Without a network, that of last time.
 suite_release()
 {
-	local dir=$suite_root/apt-$1 release=''
+	local dir=$suite_root/apt-$1 release='' last
 
 	if suite_update "$1"; then
 		release=$(suite_apt "$1" apt-cache show linux-image-amd64 |
 			grep -om 1 'linux-image-[0-9][^ ]*')
 		release=${release#linux-image-}
 		[ -n "$release" ] || die "$(suite_of "$1") has no linux-image-amd64"
+		# Half a gigabyte for a kernel that has a successor is too much to keep.
+		last=$(cat "$dir/release" 2> /dev/null || :)
+		[ -z "$last" ] || [ "$last" = "$release" ] || rm -rf "${suite_root:?}/$last"
 		echo "$release" > "$dir/release"
 	elif [ -s "$dir/release" ]; then
 		echo "vm: cannot update $(suite_of "$1"); taking the kernel of last time" >&2
 	else
 		cat "$dir/log" >&2
-		die "cannot fetch the package index of $(suite_of "$1"): is there a network?"
+		die "cannot fetch the package index of $(suite_of "$1"), see above: is there a network?"
 	fi
 	cat "$dir/release"
 }
