@@ -37,7 +37,7 @@ for kernel in "${kernels[@]}"; do
 	release=$(cat "build/matrix/$kernel/release" 2> /dev/null || echo "$kernel")
 	# The rows of tests, what follows each ("    | why"), and what went wrong beside tests.
 	awk -v release="$release" '
-		/^ +selftests\// { name = $1; sub(/^ +[^ ]+ +/, ""); rows++
+		/^         selftests\// { name = $1; sub(/^ +[^ ]+ +/, ""); rows++
 			printf "%-22s %-30s %s\n", release, name, $0; next }
 		/^    \| / { print; next }
 		/the VM itself failed|^vm_run:|^selftest: the module/ {
