@@ -9,10 +9,30 @@ run=$2
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root TERM=dumb LC_ALL=C.UTF-8 SLUICE_IN_VM=1
 
+# The NIC of --nic-queues, with all its queues.
+nic_up() {
+	local queues file
+
+	export SLUICE_VM_OUTSIDE=$run/outside
+	read -r queues < <(sed -n "s/.*sluice.nic=\([0-9]*\).*/\1/p" /proc/cmdline)
+	modprobe virtio_net || return 1
+	for _ in {1..100}; do
+		[ ! -e /sys/class/net/eth0 ] || break
+		sleep 0.05
+	done
+	sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+		net.ipv6.conf.eth0.accept_dad=0
+	file=/sys/class/net/eth0/queues/rx-$((queues - 1))
+	[ -e "$file" ] || ethtool -L eth0 combined "$queues" || return 1
+	ip link set eth0 up && ip address add 10.77.0.2/24 dev eth0 &&
+		ip address add fd77::2/64 dev eth0
+}
+
 run_command() {
 	local status
 
 	cd "$project" || exit 1
+	[ ! -d "$run/outside" ] || nic_up || echo "vm: eth0 does not come up" >&2
 	# A pipe, because the port can be opened only once and scripts reopen /dev/stderr.
 	bash "$run/command" < /dev/null > >(exec cat > /dev/vport*p1) 2>&1
 	status=$?

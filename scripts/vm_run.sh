@@ -19,6 +19,18 @@ usage() {
 	  --kernel REL   kernel release (that of the newest installed headers), or one of the names
 	                 6.1, 6.12 and sid; SLUICE_VM_KERNEL is the default
 	  --systemd      boot systemd; COMMAND runs as a service in it
+	  --nic-queues N give the VM a NIC eth0 (virtio) with N receive queues, an RSS table and native
+	                 XDP; see below. Needs root and /dev/net/tun
+
+	With --nic-queues the machine outside is the other end of the wire: a network namespace of
+	its own, made and removed here, with the addresses 10.77.0.1/24 and fd77::1/64 and without
+	offloads. The VM's eth0 is 10.77.0.2/24 and fd77::2/64, with all queues in use. In the VM
+
+	    scripts/vm_outside.sh COMMAND [ARGUMENT...]
+
+	runs COMMAND out there, natively and in the project directory, prints what it prints and
+	returns its exit status. So traffic comes from programs that share no CPU with the VM's.
+	Any number may run at once; what still runs when the VM ends is killed.
 
 	Kernel logs stay in build/vm/*.log. SLUICE_VM_VERBOSE=1 shows the kernel's output on
 	standard error as it comes; SLUICE_VM_ACCEL replaces the accelerator "tcg,thread=multi".
@@ -28,12 +40,12 @@ usage() {
 
 die() { echo "vm_run: $*" >&2; exit 125; }
 
-cpus=4 mem=2048 limit=600 append='' kernel='' systemd=
+cpus=4 mem=2048 limit=600 append='' kernel='' systemd='' queues=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help|-h) usage; exit 0 ;;
 	--systemd) systemd=1; shift ;;
-	--cpus|--mem|--timeout|--append|--kernel)
+	--cpus|--mem|--timeout|--append|--kernel|--nic-queues)
 		[ $# -ge 2 ] || die "$1 needs a value; see --help"
 		case $1 in
 		--cpus) cpus=$2 ;;
@@ -41,6 +53,7 @@ while [ $# -gt 0 ]; do
 		--timeout) limit=$2 ;;
 		--append) append=$2 ;;
 		--kernel) kernel=$2 ;;
+		--nic-queues) queues=$2 ;;
 		esac
 		shift 2 ;;
 	--) shift; break ;;
@@ -49,6 +62,14 @@ while [ $# -gt 0 ]; do
 	esac
 done
 [ $# -gt 0 ] || { usage >&2; exit 125; }
+
+case ${queues:-1} in
+*[!0-9]*|0) die "--nic-queues needs a number, such as 4" ;;
+esac
+if [ -n "$queues" ]; then
+	[ "$(id -u)" = 0 ] || die "--nic-queues makes a network namespace: run it as root"
+	[ -c /dev/net/tun ] || die "--nic-queues needs /dev/net/tun: modprobe tun"
+fi
 
 cd "$(dirname "$0")/.."
 project=$PWD
@@ -65,16 +86,81 @@ run=$(mktemp -d "$project/build/vm/run.XXXXXX")
 name=${run##*/run.}
 log=build/vm/$name.log
 pid='' watcher=''
+ns='' server='' nic=() in_ns=()
 cleanup() {
 	[ -z "$watcher" ] || kill "$watcher" 2> /dev/null || :
 	[ -z "$pid" ] || kill "$pid" 2> /dev/null || :
+	[ -z "$ns" ] || nic_end
 	rm -rf "$run"
 }
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# --- the NIC and what is outside ---
+
+# Makes the namespace, a tap in it, and QEMU's options; answers the VM's requests from then on.
+nic_start() {
+	ns=sluice-vm-$$
+	# Not "ip netns exec", which would give QEMU another /sys to share.
+	in_ns=(nsenter "--net=/run/netns/$ns" --)
+	ip netns add "$ns" || die "cannot make the network namespace $ns"
+	"${in_ns[@]}" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+	"${in_ns[@]}" ip link set lo up
+	"${in_ns[@]}" ip tuntap add wire mode tap multi_queue || die "cannot make a tap device"
+	# A frame on a wire is complete; a checksum left to be filled in is lost in a cpumap.
+	"${in_ns[@]}" ethtool -K wire tx off > /dev/null || die "cannot turn off offloads"
+	"${in_ns[@]}" ip link set wire up
+	"${in_ns[@]}" ip address add 10.77.0.1/24 dev wire
+	"${in_ns[@]}" ip address add fd77::1/64 dev wire
+
+	nic=(-netdev "tap,id=n0,ifname=wire,script=no,downscript=no,queues=$queues,vhost=off"
+		-device "virtio-net-pci,netdev=n0,mq=on,vectors=$((2 * queues + 2)),rss=on")
+	append="$append sluice.nic=$queues net.ifnames=0"
+	mkdir "$run/outside"
+	serve_outside &
+	server=$!
+}
+
+# Runs every NAME.command that vm_outside.sh puts there; the answer is complete with NAME.status.
+serve_outside() {
+	local file
+
+	trap - EXIT
+	trap 'exit 0' TERM
+	while sleep 0.05; do
+		for file in "$run"/outside/*.command; do
+			mv "$file" "${file%.command}.running" 2> /dev/null || continue
+			# A session of its own can be killed with all that it started.
+			# shellcheck disable=SC2016 # the inner shell's
+			setsid bash -c 'echo $$ > "$0.pid"
+				"$@" bash "$0.running" < /dev/null > "$0.output" 2>&1
+				echo $? > "$0.new" && rm "$0.pid" && mv "$0.new" "$0.status"' \
+				"${file%.command}" "${in_ns[@]}" &
+		done
+	done
+}
+
+nic_end() {
+	local file pids=''
+
+	[ -z "$server" ] || { kill "$server"; wait "$server"; } 2> /dev/null || :
+	for file in "$run"/outside/*.pid; do
+		[ ! -e "$file" ] || kill -- "-$(cat "$file")" 2> /dev/null || :
+	done
+	# Whoever is left, QEMU too, would keep the namespace and its tap alive.
+	for _ in {1..20}; do
+		pids=$(ip netns pids "$ns" 2> /dev/null) || pids=''
+		[ -n "$pids" ] || break
+		sleep 0.05
+	done
+	# shellcheck disable=SC2086 # a list
+	[ -z "$pids" ] || kill -9 $pids 2> /dev/null || :
+	ip netns del "$ns" 2> /dev/null || :
+}
+
 printf '%q ' "$@" > "$run/command"
+[ -z "$queues" ] || nic_start
 [ -z "$systemd" ] || touch "$run/systemd"
 mkfifo "$run/output"
 : > "$log"
@@ -87,12 +173,13 @@ fi
 
 cat "$run/output" &
 reader=$!
-timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
+timeout -k 5 "$limit" "${in_ns[@]}" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 	-accel "${SLUICE_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$mem" \
 	-kernel "$image/vmlinuz" -initrd "$image/initramfs" \
 	-append "console=ttyS0 loglevel=$level panic=-1 oops=panic mitigations=off tsc=reliable \
 sluice.project=$project sluice.run=$run sluice.release=$release $append" \
 	-serial "file:$log" \
+	"${nic[@]}" \
 	-chardev "file,id=output,path=$run/output" -device virtio-serial-pci \
 	-device virtserialport,chardev=output,name=sluice.output \
 	-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
