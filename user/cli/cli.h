@@ -43,6 +43,8 @@ struct cli_command {
 int cmd_load(struct cli *cli, int argc, char **argv);
 int cmd_unload(struct cli *cli, int argc, char **argv);
 int cmd_flow(struct cli *cli, int argc, char **argv);
+int cmd_where(struct cli *cli, int argc, char **argv);	/* of "flow" */
+int cmd_rss(struct cli *cli, int argc, char **argv);
 int cmd_cpu(struct cli *cli, int argc, char **argv);
 int cmd_queue(struct cli *cli, int argc, char **argv);
 int cmd_agent(struct cli *cli, int argc, char **argv);

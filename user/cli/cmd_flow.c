@@ -137,7 +137,9 @@ int cmd_flow(struct cli *cli, int argc, char **argv)
 	int r;
 
 	if (argc < 2)
-		return cli_usage(cli, argc ? "no interface given" : "show, set or del?");
+		return cli_usage(cli, argc ? "no interface given" : "show, set, del or where?");
+	if (!strcmp(argv[0], "where"))
+		return cmd_where(cli, argc - 1, argv + 1);
 	if (strcmp(argv[0], "show") && strcmp(argv[0], "set") && strcmp(argv[0], "del"))
 		return cli_usage(cli, "unknown verb '%s'", argv[0]);
 	if (!strcmp(argv[0], "show") && argc > 2)

@@ -22,8 +22,14 @@ static const struct cli_command commands[] = {
 	{ "flow", cmd_flow,
 	  "flow show DEV\n"
 	  "flow set DEV PROTO SADDR:SPORT DADDR:DPORT cpu N\n"
-	  "flow del DEV PROTO SADDR:SPORT DADDR:DPORT\n",
-	  "entries of the flow table (PROTO: tcp, udp, ... or a number; IPv6 addresses in brackets)" },
+	  "flow del DEV PROTO SADDR:SPORT DADDR:DPORT\n"
+	  "flow where DEV PROTO SADDR:SPORT DADDR:DPORT\n",
+	  "entries of the flow table, and where a flow goes (PROTO: tcp, udp, ... or a number; IPv6 addresses in brackets)" },
+	{ "rss", cmd_rss,
+	  "rss show DEV\n"
+	  "rss set DEV equal QUEUES\n"
+	  "rss set DEV weight W0 [W1 ...]\n",
+	  "by which table the NIC spreads flows over its receive queues" },
 	{ "cpu", cmd_cpu,
 	  "cpu show DEV\n",
 	  "packets steered to each CPU and how long they waited" },
