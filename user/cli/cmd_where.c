@@ -32,31 +32,41 @@ struct direction {
 	struct target to;	/* where its packets go */
 };
 
-struct where {
+/* What there is to know of an interface, read once. */
+struct view {
 	const char *dev;
+	bool has_rss;		/* else no_rss says why */
+	struct rss rss;
+	struct sl_err no_rss;
 	bool steered;		/* else no_steer says why */
 	struct sl_err no_steer;
 	bool leased;
+	struct steer_snapshot snap;
+	struct steer_flow *flows;
+	size_t n_flows;
+};
+
+struct where {
 	struct direction dir[2];	/* as given, and back */
 };
 
 static struct target bucket_target(const struct sluice_bucket *b, bool leased)
 {
 	if ((b->flags & SLUICE_BUCKET_F_LEARNED) && !(b->flags & SLUICE_BUCKET_F_HOLD) && leased)
-		return (struct target){ b->learned_cpu, "learned" };
+		return (struct target){ b->learned_cpu, "bucket-learned" };
 	if (b->flags & SLUICE_BUCKET_F_BASELINE)
-		return (struct target){ b->cpu, b->flags & SLUICE_BUCKET_F_HOLD ? "hold" :
-								"baseline" };
-	return (struct target){ -1, "empty" };
+		return (struct target){ b->cpu, b->flags & SLUICE_BUCKET_F_HOLD ? "bucket-hold" :
+								"bucket-baseline" };
+	return (struct target){ -1, "bucket-empty" };
 }
 
 static struct target flow_target(const struct direction *d, const struct sluice_bucket *b,
 				 bool leased)
 {
 	if (d->has_entry && (d->entry.flags & SLUICE_FLOW_OPERATOR))
-		return (struct target){ d->entry.cpu, "operator's flow entry" };
+		return (struct target){ d->entry.cpu, "flow-operator" };
 	if (d->has_entry && (d->entry.flags & SLUICE_FLOW_LEARNED) && leased)
-		return (struct target){ d->entry.cpu, "learned flow entry" };
+		return (struct target){ d->entry.cpu, "flow-learned" };
 	return bucket_target(b, leased);
 }
 
@@ -69,50 +79,53 @@ static void reverse(const struct sluice_flow_key *key, struct sluice_flow_key *r
 	ret->dport = key->sport;
 }
 
-/* The NIC's part. */
-static void look_at_rss(struct where *w)
+static void look_at(struct view *v, const char *dev)
 {
-	static struct rss rss;
-	struct sl_err e;
-	const int r = rss_read(w->dev, &rss, &e);
-
-	for (int i = 0; i < 2; i++) {
-		struct direction *d = &w->dir[i];
-
-		d->no_place = e;
-		d->placed = !r && !rss_place(&rss, &d->key, &d->place, &d->no_place);
-	}
-}
-
-/* The maps' part; w->steered stays false when nothing of ours is on the interface. */
-static void look_at_steering(struct where *w)
-{
-	static struct steer_snapshot snap;
-	struct steer_flow *flows = NULL;
 	struct steer *s;
-	size_t n = 0;
 
-	if (steer_adopt(w->dev, &s, &w->no_steer))
+	v->dev = dev;
+	v->has_rss = !rss_read(dev, &v->rss, &v->no_rss);
+	if (steer_adopt(dev, &s, &v->no_steer))
 		return;
-	if (!steer_read(s, &snap, &w->no_steer) &&
-	    !steer_flow_list(s, &flows, &n, &w->no_steer)) {
-		w->steered = true;
-		w->leased = snap.lease.expires_jiffies > snap.jiffies;
+	if (!steer_read(s, &v->snap, &v->no_steer) &&
+	    !steer_flow_list(s, &v->flows, &v->n_flows, &v->no_steer)) {
+		v->steered = true;
+		v->leased = v->snap.lease.expires_jiffies > v->snap.jiffies;
 	}
 	steer_close(s);
-	for (int i = 0; i < 2 && w->steered; i++) {
-		struct direction *d = &w->dir[i];
+}
 
-		for (size_t j = 0; j < n && !d->has_entry; j++)
-			if (!memcmp(&flows[j].key, &d->key, sizeof(d->key))) {
-				d->has_entry = true;
-				d->entry = flows[j].flow;
-			}
-		d->to = flow_target(d, &snap.bucket_target[d->bucket], w->leased);
-		if (d->to.cpu >= 0 && (d->to.cpu >= SLUICE_MAX_CPUS || !snap.target[d->to.cpu]))
-			d->to = (struct target){ -1, "not in the cpumap" };
-	}
-	free(flows);
+static void look_up(const struct view *v, struct direction *d)
+{
+	d->bucket = sluice_bucket_of(&d->key);
+	steer_flow_format(&d->key, d->text, sizeof(d->text));
+	d->no_place = v->no_rss;
+	d->placed = v->has_rss && !rss_place(&v->rss, &d->key, &d->place, &d->no_place);
+	if (!v->steered)
+		return;
+	for (size_t i = 0; i < v->n_flows && !d->has_entry; i++)
+		if (!memcmp(&v->flows[i].key, &d->key, sizeof(d->key))) {
+			d->has_entry = true;
+			d->entry = v->flows[i].flow;
+		}
+	d->to = flow_target(d, &v->snap.bucket_target[d->bucket], v->leased);
+	if (d->to.cpu >= 0 && (d->to.cpu >= SLUICE_MAX_CPUS || !v->snap.target[d->to.cpu]))
+		d->to = (struct target){ -1, "not-in-cpumap" };
+}
+
+static int look_up_flow(const struct view *v, int argc, char *const argv[], struct where *ret,
+			struct sl_err *e)
+{
+	struct where w = { 0 };
+	int r = steer_flow_parse(argc, argv, &w.dir[0].key, e);
+
+	if (r)
+		return r;
+	reverse(&w.dir[0].key, &w.dir[1].key);
+	look_up(v, &w.dir[0]);
+	look_up(v, &w.dir[1]);
+	*ret = w;
+	return 0;
 }
 
 static json_t *number_or_null(bool known, json_int_t value)
@@ -120,7 +133,7 @@ static json_t *number_or_null(bool known, json_int_t value)
 	return known ? json_integer(value) : json_null();
 }
 
-static json_t *direction_json(const struct where *w, const struct direction *d)
+static json_t *direction_json(const struct view *v, const struct direction *d)
 {
 	json_t *flow = cli_flow_json(&d->key, d->entry.packets, d->entry.bytes, d->entry.cpu);
 	char hash[16];
@@ -134,26 +147,23 @@ static json_t *direction_json(const struct where *w, const struct direction *d)
 	snprintf(hash, sizeof(hash), "0x%08x", d->place.hash);
 	return json_pack("{s:o s:i s:b s:o s:o s:o s:o s:o s:o}", "flow", flow,
 			 "bucket", (int)d->bucket, "entry", d->has_entry,
-			 "cpu", number_or_null(w->steered && d->to.cpu >= 0, d->to.cpu),
-			 "source", w->steered ? json_string(d->to.source) : json_null(),
+			 "cpu", number_or_null(v->steered && d->to.cpu >= 0, d->to.cpu),
+			 "source", v->steered ? json_string(d->to.source) : json_null(),
 			 "rss_hash", d->placed ? json_string(hash) : json_null(),
 			 "rss_slot", number_or_null(d->placed, d->place.slot),
 			 "rss_queue", number_or_null(d->placed, d->place.queue),
 			 "rss_unknown", d->placed ? json_null() : json_string(d->no_place.text));
 }
 
-static int show_json(const struct where *w)
+static json_t *where_json(const struct view *v, const struct where *w)
 {
-	return cli_print_json(json_pack("{s:s s:b s:o s:o s:o}", "dev", w->dev, "steered",
-					w->steered, "not_steered",
-					w->steered ? json_null() : json_string(w->no_steer.text),
-					"forward", direction_json(w, &w->dir[0]),
-					"reverse", direction_json(w, &w->dir[1])));
+	return json_pack("{s:o s:o}", "forward", direction_json(v, &w->dir[0]),
+			 "reverse", direction_json(v, &w->dir[1]));
 }
 
-static void cpu_text(const struct where *w, const struct direction *d, char *buf, size_t size)
+static void cpu_text(const struct view *v, const struct direction *d, char *buf, size_t size)
 {
-	if (!w->steered)
+	if (!v->steered)
 		snprintf(buf, size, "not steered");
 	else if (d->to.cpu < 0)
 		snprintf(buf, size, "as it arrives (%s)", d->to.source);
@@ -161,18 +171,18 @@ static void cpu_text(const struct where *w, const struct direction *d, char *buf
 		snprintf(buf, size, "%d (%s)", d->to.cpu, d->to.source);
 }
 
-static void entry_text(const struct where *w, const struct direction *d, char *buf, size_t size)
+static void entry_text(const struct view *v, const struct direction *d, char *buf, size_t size)
 {
 	const __u16 flags = d->entry.flags;
 
-	if (!w->steered)
+	if (!v->steered)
 		snprintf(buf, size, "-");
 	else if (!d->has_entry)
 		snprintf(buf, size, "none");
 	else if (flags & (SLUICE_FLOW_OPERATOR | SLUICE_FLOW_LEARNED))
 		snprintf(buf, size, "cpu %u (%s)", d->entry.cpu,
 			 flags & SLUICE_FLOW_OPERATOR ? "operator" :
-			 w->leased ? "learned" : "learned, lease over");
+			 v->leased ? "learned" : "learned, lease over");
 	else
 		snprintf(buf, size, "counts only");
 }
@@ -186,7 +196,7 @@ static void rss_text(const struct direction *d, char *buf, size_t size)
 		snprintf(buf, size, "unknown");
 }
 
-static void show_text(const struct where *w)
+static void show_text(const struct view *v, const struct where *w)
 {
 	char cpu[2][64], entry[2][64], rss[2][64], bucket[2][16];
 	int width = 10;
@@ -195,8 +205,8 @@ static void show_text(const struct where *w)
 		const struct direction *d = &w->dir[i];
 
 		snprintf(bucket[i], sizeof(bucket[i]), "%u", d->bucket);
-		cpu_text(w, d, cpu[i], sizeof(cpu[i]));
-		entry_text(w, d, entry[i], sizeof(entry[i]));
+		cpu_text(v, d, cpu[i], sizeof(cpu[i]));
+		entry_text(v, d, entry[i], sizeof(entry[i]));
 		rss_text(d, rss[i], sizeof(rss[i]));
 	}
 	const struct {
@@ -214,35 +224,81 @@ static void show_text(const struct where *w)
 			width = strlen(rows[i].forward);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		printf("%-10s  %-*s  %s\n", rows[i].name, width, rows[i].forward, rows[i].back);
+}
+
+static void show_reasons(const struct view *v, const struct where *w)
+{
 	if (!w->dir[0].placed)
 		printf("nic rss unknown: %s\n", w->dir[0].no_place.text);
-	if (!w->steered)
-		printf("not steered: %s\n", w->no_steer.text);
+	if (!v->steered)
+		printf("not steered: %s\n", v->no_steer.text);
+}
+
+/* One flow a line on standard input; empty lines and comments are passed over. */
+static int where_lines(const struct cli *cli, const struct view *v, json_t *list, struct sl_err *e)
+{
+	char line[256], *word[4];
+	struct where w;
+
+	for (unsigned int number = 1; fgets(line, sizeof(line), stdin); number++) {
+		int n = 0;
+
+		for (char *p = strtok(line, " \t\n"); p && n < 4; p = strtok(NULL, " \t\n"))
+			word[n++] = p;
+		if (!n || *word[0] == '#')
+			continue;
+		if (look_up_flow(v, n, word, &w, e))
+			return cli_fail("line %u: %s", number, e->text);
+		if (cli->json)
+			json_array_append_new(list, where_json(v, &w));
+		else
+			show_text(v, &w);
+	}
+	return CLI_OK;
+}
+
+static int where_words(const struct cli *cli, const struct view *v, int argc, char **argv,
+		       json_t *list, struct sl_err *e)
+{
+	struct where w;
+
+	if (look_up_flow(v, argc, argv, &w, e))
+		return cli_fail_err(e);
+	if (cli->json) {
+		json_array_append_new(list, where_json(v, &w));
+		return CLI_OK;
+	}
+	show_text(v, &w);
+	show_reasons(v, &w);
+	return CLI_OK;
 }
 
 int cmd_where(struct cli *cli, int argc, char **argv)
 {
-	static struct where w;
-	struct sl_err e;
+	static struct view v;
 	struct netdev dev;
+	struct sl_err e;
+	json_t *list;
+	int r;
 
 	if (argc < 1)
 		return cli_usage(cli, "no interface given");
-	if (argc != 4)
-		return cli_usage(cli, "a flow is needed");
-	if (steer_flow_parse(argc - 1, argv + 1, &w.dir[0].key, &e) ||
-	    netdev_get(argv[0], &dev, &e))
+	if (argc != 4 && (argc != 2 || strcmp(argv[1], "-")))
+		return cli_usage(cli, "a flow is needed, or \"-\" to read flows");
+	if (netdev_get(argv[0], &dev, &e))
 		return cli_fail_err(&e);
-	w.dev = argv[0];
-	reverse(&w.dir[0].key, &w.dir[1].key);
-	for (int i = 0; i < 2; i++) {
-		w.dir[i].bucket = sluice_bucket_of(&w.dir[i].key);
-		steer_flow_format(&w.dir[i].key, w.dir[i].text, sizeof(w.dir[i].text));
+	look_at(&v, argv[0]);
+	list = json_array();
+	if (argc == 2)
+		r = where_lines(cli, &v, list, &e);
+	else
+		r = where_words(cli, &v, argc - 1, argv + 1, list, &e);
+	free(v.flows);
+	if (r || !cli->json) {
+		json_decref(list);
+		return r;
 	}
-	look_at_rss(&w);
-	look_at_steering(&w);
-	if (cli->json)
-		return show_json(&w);
-	show_text(&w);
-	return CLI_OK;
+	return cli_print_json(json_pack("{s:s s:b s:o s:o}", "dev", v.dev, "steered", v.steered,
+					"not_steered", v.steered ? json_null() :
+					json_string(v.no_steer.text), "flows", list));
 }

@@ -23,7 +23,8 @@ static const struct cli_command commands[] = {
 	  "flow show DEV\n"
 	  "flow set DEV PROTO SADDR:SPORT DADDR:DPORT cpu N\n"
 	  "flow del DEV PROTO SADDR:SPORT DADDR:DPORT\n"
-	  "flow where DEV PROTO SADDR:SPORT DADDR:DPORT\n",
+	  "flow where DEV PROTO SADDR:SPORT DADDR:DPORT\n"
+	  "flow where DEV -\n",
 	  "entries of the flow table, and where a flow goes (PROTO: tcp, udp, ... or a number; IPv6 addresses in brackets)" },
 	{ "rss", cmd_rss,
 	  "rss show DEV\n"
