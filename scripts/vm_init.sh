@@ -9,7 +9,7 @@ run=$2
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root TERM=dumb LC_ALL=C.UTF-8 SLUICE_IN_VM=1
 
-# The NIC of --nic-queues, with all its queues.
+# The NIC of --nic-queues, with all its queues in use also if they are more than there are CPUs.
 nic_up() {
 	local queues file
 
@@ -23,7 +23,9 @@ nic_up() {
 	sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
 		net.ipv6.conf.eth0.accept_dad=0
 	file=/sys/class/net/eth0/queues/rx-$((queues - 1))
-	[ -e "$file" ] || ethtool -L eth0 combined "$queues" || return 1
+	if [ ! -e "$file" ]; then
+		ethtool -L eth0 combined "$queues" && ethtool -X eth0 equal "$queues" || return 1
+	fi
 	ip link set eth0 up && ip address add 10.77.0.2/24 dev eth0 &&
 		ip address add fd77::2/64 dev eth0
 }
@@ -32,7 +34,9 @@ run_command() {
 	local status
 
 	cd "$project" || exit 1
-	[ ! -d "$run/outside" ] || nic_up || echo "vm: eth0 does not come up" >&2
+	if [ -d "$run/outside" ] && ! nic_up; then
+		echo "echo \"vm: eth0 does not come up\"; exit 125" > "$run/command"
+	fi
 	# A pipe, because the port can be opened only once and scripts reopen /dev/stderr.
 	bash "$run/command" < /dev/null > >(exec cat > /dev/vport*p1) 2>&1
 	status=$?

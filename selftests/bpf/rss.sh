@@ -95,6 +95,21 @@ test_set()
 	[[ "$(table_of)" == "0 1 2 0 1 2 "* ]]; check_err $? "equal 3 gave $(table_of)"
 }
 
+test_where()
+{
+	local out
+
+	out=$($sluice flow where $dev tcp 10.77.0.1:80 10.77.0.2:5000); check_err $? "flow where failed"
+	[[ $out == *"nic rss     queue "*", slot "*", hash 0x"*"  queue "*"not steered: $dev has no"* ]]
+	check_err $? "where says: $out"
+	$sluice flow where lo tcp 10.77.0.1:80 10.77.0.2:5000 > "$tmpdir/out"
+	grep -q "^nic rss unknown: lo has no RSS indirection table$" "$tmpdir/out"
+	check_err $? "lo: $(cat "$tmpdir/out")"
+	echo "udp 1.2.3.4:5" | $sluice flow where $dev - 2> "$tmpdir/err"; [ $? = 1 ]
+	check_err $? "a flow of two words: no status 1"
+	grep -q "^sluice: line 1: " "$tmpdir/err"; check_err $? "$(cat "$tmpdir/err")"
+}
+
 # tuples N FIRST_PORT: lines "proto saddr sport daddr dport", source ports consecutive, a quarter
 # each of UDP and TCP over IPv4 and IPv6.
 tuples()
@@ -219,6 +234,7 @@ test_cpus()
 
 run_test test_show "rss show agrees with ethtool"
 run_test test_set "rss set writes the table, and refuses what cannot be"
+run_test test_where "flow where as text, without a table, and of a bad line"
 
 mkdir -p $pins
 defer rm -rf $pins
