@@ -29,8 +29,10 @@ usage() {
 	    scripts/vm_outside.sh COMMAND [ARGUMENT...]
 
 	runs COMMAND out there, natively and in the project directory, prints what it prints and
-	returns its exit status. So traffic comes from programs that share no CPU with the VM's.
-	Any number may run at once; what still runs when the VM ends is killed.
+	returns its exit status. Such programs are not emulated, so they can overload the VM; they
+	compete with QEMU for real CPUs, and what QEMU cannot read in time is dropped at the tap
+	("ip -s link show wire" outside), not in the NIC. Any number may run at once; what still
+	runs when the VM ends is killed.
 
 	Kernel logs stay in build/vm/*.log. SLUICE_VM_VERBOSE=1 shows the kernel's output on
 	standard error as it comes; SLUICE_VM_ACCEL replaces the accelerator "tcg,thread=multi".

@@ -17,11 +17,12 @@
  *		rss_idle_add(&idle, &rss, NULL, 0);
  *	moved = rss_moves_step(&moves, &idle, now - begun, RSS_MOVES_AT_GAPS, &e);
  *
- * What cannot be attributed to a slot holds every slot back. What remains is a
- * race that no software can close, since nothing stops the NIC: a packet that
- * arrives between the look at its flow and the write of the table may still be
- * in the old queue when its successor is in the new one. That is why an
- * observation older than the gap is refused.
+ * What cannot be attributed to a slot holds every slot back. That is also what
+ * a caller says (NULL) of flows whose key is not what the NIC hashes: those behind
+ * MPLS or PPPoE. What remains is a race that no software can close, since nothing
+ * stops the NIC: a packet that arrives between the look at its flow and the write
+ * of the table may still be in the old queue when its successor is in the new one.
+ * That is why an observation older than the gap is refused.
  *
  * These moves are counted here and are none of the cpumap's.
  */
