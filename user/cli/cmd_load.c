@@ -97,16 +97,17 @@ static int report(const struct cli *cli, const struct load_args *a, struct steer
 		return cli_fail_err(&e);
 	mode = !snap.attached ? "not attached" : snap.generic ? "generic" : "native";
 	if (!cli->json) {
-		printf("%s: %s, section %s, %zu target CPUs, pins in %s\n", a->dev, mode,
+		printf("%s: %s%s, section %s, %zu target CPUs, pins in %s\n", a->dev, mode,
+		       snap.dispatcher_id ? " through a libxdp dispatcher" : "",
 		       snap.frags ? "xdp.frags" : "xdp", o->n_cpus, dir);
 		return CLI_OK;
 	}
 	cpus = json_array();
 	for (size_t i = 0; i < o->n_cpus; i++)
 		json_array_append_new(cpus, json_integer(o->cpus[i]));
-	return cli_print_json(json_pack("{s:s s:b s:s s:b s:o s:s}", "dev", a->dev,
+	return cli_print_json(json_pack("{s:s s:b s:s s:i s:b s:o s:s}", "dev", a->dev,
 					"attached", snap.attached, "mode", mode,
-					"frags", snap.frags, "cpus", cpus, "pins", dir));
+					"dispatcher_id", (int)snap.dispatcher_id, "frags", snap.frags, "cpus", cpus, "pins", dir));
 }
 
 int cmd_load(struct cli *cli, int argc, char **argv)

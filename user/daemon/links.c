@@ -126,10 +126,11 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 	}
 	if (d->settings.steer_policy == STEER_POLICY_LEARN)
 		clear_stale(d, l);
-	log_notice("%s: steering with the XDP program %s (%s)", l->ifname,
+	log_notice("%s: steering with the XDP program %s (%s%s)", l->ifname,
 		   l->adopted ? "that was there" : "loaded now",
 		   !l->now->attached ? "pinned, not attached" :
-		   l->now->generic ? "generic mode" : "native mode");
+		   l->now->generic ? "generic mode" : "native mode",
+		   l->now->dispatcher_id ? ", called by a libxdp dispatcher" : "");
 	l->read_once = l->have_before = false;
 	return true;
 }

@@ -47,6 +47,13 @@ static int survey(const char *ifname, struct site *site, struct sl_err *e)
 
 static int refuse_foreign(const struct site *site, struct sl_err *e)
 {
+	if (site->at.dispatcher_id)
+		return sl_err(e, -EEXIST,
+			      "%s has a libxdp dispatcher (id %u) without our program, which stays; "
+			      "add ours to it with \"xdp-loader load -m %s %s xdp_steer.bpf.o -n "
+			      "xdp_steer\", or empty it with \"xdp-loader unload\"",
+			      site->dev.ifname, site->at.dispatcher_id,
+			      site->at.generic ? "skb" : "native", site->dev.ifname);
 	return sl_err(e, -EEXIST,
 		      "%s has an XDP program that is not ours (id %u), which stays; remove it with "
 		      "\"ip link set dev %s xdp off\" first",
@@ -317,6 +324,10 @@ int steer_load(const char *ifname, const struct steer_options *o, struct steer *
 		return r;
 	if (site.at.whose == STEER_FOREIGN)
 		return refuse_foreign(&site, e);
+	if (site.at.whose != STEER_NOBODYS && site.at.dispatcher_id)
+		return sl_err(e, -EALREADY, "%s has our steering program already, in a libxdp "
+			      "dispatcher; \"xdp-loader unload %s --id %u\" removes it", ifname,
+			      ifname, site.at.prog_id);
 	if (site.at.whose != STEER_NOBODYS)
 		return sl_err(e, -EALREADY, "%s has our steering program already; \"sluice unload "
 			      "%s\" removes it", ifname, ifname);
@@ -346,6 +357,12 @@ int steer_unload(const char *ifname, struct sl_err *e)
 		return refuse_foreign(&site, e);
 	if (site.at.whose == STEER_NOBODYS && !pinned)
 		return sl_err(e, -ENOENT, "%s has no steering program", ifname);
+	if (site.at.whose != STEER_FOREIGN && site.at.dispatcher_id)
+		return sl_err(e, -EBUSY,
+			      "our program (id %u) is called by the libxdp dispatcher on %s, which "
+			      "may call others; run \"xdp-loader unload %s --id %u\", then "
+			      "\"sluice unload %s\" for the pins",
+			      site.at.prog_id, ifname, ifname, site.at.prog_id, ifname);
 	if (site.at.whose == STEER_OURS || site.at.whose == STEER_OTHER_ABI) {
 		fd = bpf_prog_get_fd_by_id(site.at.prog_id);
 		r = fd < 0 ? fd : steer_detach(site.dev.ifindex, fd);

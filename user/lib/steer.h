@@ -48,10 +48,14 @@ int steer_load(const char *ifname, const struct steer_options *o, struct steer *
 /*
  * Takes over what is attached to ifname or pinned for it; loads cpu_deliver and steer_ctl
  * beside it and pins what is not pinned yet. -ENOENT: there is nothing; -EEXIST: the program there
- * is not ours; -EPROTO: it is ours with another ABI version.
+ * is not ours; -EPROTO: it is ours with another ABI version. A program of ours that a libxdp
+ * dispatcher calls is adopted like one that is attached itself.
  */
 int steer_adopt(const char *ifname, struct steer **ret, struct sl_err *e);
-/* Detaches our program and removes the pins. */
+/*
+ * Detaches our program and removes the pins. -EBUSY when a libxdp dispatcher calls it, since
+ * only libxdp's tools can take it out and leave the others.
+ */
 int steer_unload(const char *ifname, struct sl_err *e);
 void steer_close(struct steer *s);	/* accepts NULL; leaves kernel objects running */
 
@@ -73,6 +77,7 @@ struct steer_snapshot {
 	__u64 time_ns;				/* CLOCK_MONOTONIC */
 	bool attached;				/* to the interface, now */
 	bool generic;				/* attached in generic (skb) mode */
+	__u32 dispatcher_id;			/* of the libxdp dispatcher that calls it, or 0 */
 	bool frags;				/* the jumbo variant */
 	struct sluice_steer_stats stats;
 	struct sluice_counter pass[SLUICE_PASS_MAX];

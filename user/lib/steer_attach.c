@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STEER_DISPATCHER_NAME	"xdp_dispatcher"	/* what libxdp calls it */
 #define MAX_PROG_MAPS	64	/* MAX_USED_MAPS of the kernel */
 
 __u32 steer_map_id(int fd)
@@ -84,11 +85,88 @@ int steer_open_maps_of(int prog_fd, int map[STEER_MAP_MAX])
 	return r;
 }
 
+/* Whose the program at->prog_id is, and whether it is libxdp's dispatcher. */
+static int look_at(struct steer_attached *at, bool *dispatcher)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+	int map[STEER_MAP_MAX], fd, r;
+
+	fd = bpf_prog_get_fd_by_id(at->prog_id);
+	if (fd < 0)
+		return fd;
+	*dispatcher = !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+		      !strcmp(info.name, STEER_DISPATCHER_NAME);
+	r = steer_open_maps_of(fd, map);
+	close(fd);
+	switch (r) {
+	case 0:
+		at->whose = STEER_OURS;
+		steer_close_maps(map);
+		return 0;
+	case -EPROTO:
+		at->whose = STEER_OTHER_ABI;
+		return 0;
+	case -EMEDIUMTYPE:
+		at->whose = STEER_FOREIGN;
+		return 0;
+	default:
+		return r;
+	}
+}
+
+/* The program that link attaches to the program of dispatcher_id, or 0. */
+static __u32 extension_of(__u32 link_id, __u32 dispatcher_id)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+	int fd = bpf_link_get_fd_by_id(link_id), r;
+
+	if (fd < 0)
+		return 0;	/* gone meanwhile */
+	r = bpf_obj_get_info_by_fd(fd, &info, &len);
+	close(fd);
+	if (r || info.type != BPF_LINK_TYPE_TRACING ||
+	    info.tracing.target_obj_id != dispatcher_id)
+		return 0;
+	return info.prog_id;
+}
+
+/*
+ * Is one of the programs that the dispatcher calls ours? The dispatcher itself cannot be asked
+ * for them; each hangs on a link that names the dispatcher as its target. A dispatcher of which
+ * none is ours is a program that is not ours, like any other.
+ */
+static int look_behind(struct steer_attached *at)
+{
+	struct steer_attached found = *at;
+	__u32 link_id = 0, dispatcher_id = at->prog_id;
+	bool nested;
+	int r;
+
+	while (!bpf_link_get_next_id(link_id, &link_id)) {
+		found.prog_id = extension_of(link_id, dispatcher_id);
+		if (!found.prog_id)
+			continue;
+		r = look_at(&found, &nested);
+		if (r == -ENOENT)
+			continue;
+		if (r)
+			return r;
+		if (found.whose != STEER_FOREIGN) {
+			*at = found;
+			return 0;
+		}
+	}
+	return 0;
+}
+
 int steer_attached(int ifindex, struct steer_attached *ret, struct sl_err *e)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
 	struct steer_attached at = { .whose = STEER_NOBODYS };
-	int map[STEER_MAP_MAX], fd, r;
+	bool dispatcher = false;
+	int r;
 
 	r = bpf_xdp_query(ifindex, 0, &q);
 	if (r)
@@ -101,21 +179,17 @@ int steer_attached(int ifindex, struct steer_attached *ret, struct sl_err *e)
 	at.generic = q.attach_mode == XDP_ATTACHED_SKB;
 	if (q.attach_mode != XDP_ATTACHED_DRV && q.attach_mode != XDP_ATTACHED_SKB)
 		goto out;
-	fd = bpf_prog_get_fd_by_id(at.prog_id);
-	if (fd < 0)
-		return sl_err(e, fd, "cannot look at the XDP program with id %u: %s; run as root",
-			      at.prog_id, strerror(-fd));
-	r = steer_open_maps_of(fd, map);
-	close(fd);
-	if (!r) {
-		at.whose = STEER_OURS;
-		steer_close_maps(map);
-	} else if (r == -EPROTO) {
-		at.whose = STEER_OTHER_ABI;
-	} else if (r != -EMEDIUMTYPE) {
-		return sl_err(e, r, "cannot look at the maps of the XDP program with id %u: %s",
-			      at.prog_id, strerror(-r));
+	r = look_at(&at, &dispatcher);
+	if (!r && dispatcher) {
+		at.dispatcher_id = at.prog_id;
+		r = look_behind(&at);
 	}
+	if (r == -EPERM)
+		return sl_err(e, r, "cannot look at the XDP program with id %u: %s; run as root",
+			      at.prog_id, strerror(-r));
+	if (r)
+		return sl_err(e, r, "cannot look at the XDP program with id %u: %s",
+			      at.prog_id, strerror(-r));
 out:
 	*ret = at;
 	return 0;

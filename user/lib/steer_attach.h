@@ -9,8 +9,14 @@ enum steer_whose { STEER_NOBODYS, STEER_OURS, STEER_OTHER_ABI, STEER_FOREIGN };
 
 struct steer_attached {
 	enum steer_whose whose;
-	__u32 prog_id;
+	__u32 prog_id;		/* ours, also where a dispatcher calls it; else what is attached */
 	bool generic;
+	/*
+	 * libxdp's dispatcher: a program on the interface that calls several others, which are
+	 * attached to it as extensions (freplace). Its id, 0 when there is none. Removing it
+	 * would remove the others too, so only libxdp's tools may.
+	 */
+	__u32 dispatcher_id;
 };
 
 int steer_attached(int ifindex, struct steer_attached *ret, struct sl_err *e);

@@ -97,6 +97,7 @@ int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e)
 		return r;
 	out->attached = at.whose == STEER_OURS;
 	out->generic = out->attached && at.generic;
+	out->dispatcher_id = out->attached ? at.dispatcher_id : 0;
 	return 0;
 }
 
