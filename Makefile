@@ -53,7 +53,7 @@ BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/pow
 BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror -Wno-unused-parameter \
 	   -Iinclude -Iinclude/uapi -isystem /usr/include/$(shell $(CC) -print-multiarch)
 
-src	= $(sort $(wildcard $(1)/*.c))
+src	= $(filter-out %.bpf.c,$(sort $(wildcard $(1)/*.c)))
 obj	= $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 
 # Dependency order of user space: lib <- nn <- rl <- daemon; cli beside it.
@@ -72,7 +72,7 @@ FUZZ_CORPUS := $(B)/selftests/fuzz/parse/fuzz_corpus
 BENCH_BINS  := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bench/bench_*.c)))
 BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ	    := $(B)/xdp_steer.bpf.o
-SKEL	    := $(B)/include/xdp_steer.skel.h
+SKEL	    := $(B)/include/xdp_steer.skel.h $(B)/include/probe.skel.h
 
 .PHONY: all kmod bpf user tests check fuzz bench install clean help
 all: user kmod		## build everything
@@ -196,9 +196,18 @@ $(BPFT_OBJS): $(B)/%.bpf.o: %.bpf.c
 $(BPF_OBJ): $(BPF_PARTS)
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
-$(SKEL): $(BPF_OBJ)
+$(B)/include/xdp_steer.skel.h: $(BPF_OBJ)
 	@mkdir -p $(@D)
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name xdp_steer > $@
+# What "sluice probe" runs is no part of the data plane: an object of its own.
+$(B)/user/lib/probe.bpf.o: user/lib/probe.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -Iuser -MMD -MP -c -o $@ $<
+$(B)/include/probe.skel.h: $(B)/user/lib/probe.bpf.o
+	@mkdir -p $(@D)
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name probe > $@
 
 -include $(shell find $(B) \( -path $(B)/vm -o -path $(B)/kmod \) -prune -o -name '*.d' -print 2>/dev/null)

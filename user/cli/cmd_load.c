@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "lib/coexist.h"
 #include "lib/netdev.h"
 #include "lib/steer.h"
 
@@ -110,6 +111,16 @@ static int report(const struct cli *cli, const struct load_args *a, struct steer
 					"dispatcher_id", (int)snap.dispatcher_id, "frags", snap.frags, "cpus", cpus, "pins", dir));
 }
 
+/* What works against steering here is said, but refuses nothing: that is the operator's choice. */
+static void warn_of_conflicts(const char *dev)
+{
+	struct coexist_warning w[3];
+	size_t n = coexist_check(dev, w, 3);
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, "sluice: warning: %s\n", w[i].text);
+}
+
 int cmd_load(struct cli *cli, int argc, char **argv)
 {
 	struct load_args a = { 0 };
@@ -137,6 +148,8 @@ int cmd_load(struct cli *cli, int argc, char **argv)
 	} else if (r == -EALREADY && !a.mode_given && !a.options.no_attach) {
 		r = retarget(&a, &s, &e);
 	}
+	if (!r)
+		warn_of_conflicts(a.dev);
 	r = r ? cli_fail_err(&e) : report(cli, &a, s);
 	steer_close(s);
 	return r;
