@@ -108,7 +108,8 @@ static int report(const struct cli *cli, const struct load_args *a, struct steer
 		json_array_append_new(cpus, json_integer(o->cpus[i]));
 	return cli_print_json(json_pack("{s:s s:b s:s s:i s:b s:o s:s}", "dev", a->dev,
 					"attached", snap.attached, "mode", mode,
-					"dispatcher_id", (int)snap.dispatcher_id, "frags", snap.frags, "cpus", cpus, "pins", dir));
+					"dispatcher_id", (int)snap.dispatcher_id,
+					"frags", snap.frags, "cpus", cpus, "pins", dir));
 }
 
 /* What works against steering here is said, but refuses nothing: that is the operator's choice. */

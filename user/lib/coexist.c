@@ -214,16 +214,16 @@ size_t coexist_warnings(const struct coexist *c, const char *ifname,
 	if (c->n_rps && k < n) {
 		out[k].name = "rps";
 		snprintf(out[k++].text, sizeof(out->text),
-			 "RPS is on for %u RX queues of %s and distributes packets once more, after "
-			 "steering; write 0 to /sys/class/net/%s/queues/rx-*/rps_cpus",
+			 "RPS is on for %u RX queues of %s and distributes packets once more, "
+			 "after steering; write 0 to /sys/class/net/%s/queues/rx-*/rps_cpus",
 			 c->n_rps, ifname, ifname);
 	}
 	if (coexist_reorders(c) && k < n) {
 		out[k].name = "xps";
 		snprintf(out[k++].text, sizeof(out->text),
 			 "XPS on %s%s chooses the TX queue by CPU: a forwarded flow that is moved "
-			 "to another CPU changes its TX queue too and can be reordered there; where "
-			 "that matters write 0 to /sys/class/net/%s/queues/tx-*/xps_cpus",
+			 "to another CPU changes its TX queue too and can be reordered there; "
+			 "where that matters write 0 to /sys/class/net/%s/queues/tx-*/xps_cpus",
 			 c->xps[0], c->n_xps > 1 ? " and others" : "", c->xps[0]);
 	}
 	return k;

@@ -31,10 +31,10 @@ int coexist_read(const char *root, const char *ifname, const struct probe_queues
 		 struct coexist *out, struct sl_err *e);
 
 /*
- * Whether this host forwards and moving a forwarded flow to another CPU can reorder it at egress. A packet without a
- * socket gets its TX queue packet by packet, from the CPU under XPS: the first packets after a
- * move overtake those that wait in the old queue. Nothing on the receiving side can prevent that.
- * Without XPS the queue comes from the flow's hash and stays.
+ * Whether this host forwards and moving a forwarded flow to another CPU can reorder it at
+ * egress. A packet without a socket gets its TX queue packet by packet, from the CPU under XPS:
+ * the first packets after a move overtake those that wait in the old queue. Nothing on the
+ * receiving side can prevent that. Without XPS the queue comes from the flow's hash and stays.
  */
 bool coexist_reorders(const struct coexist *c);
 

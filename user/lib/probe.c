@@ -219,7 +219,7 @@ static void find_cpus(const struct probe_facts *f, struct list *l)
 	add(l, "cpus", PROBE_OK, "%u online, %u cores", h->n_online, h->n_cores);
 	if (h->n_cores < h->n_online) {
 		l->out[l->n - 1].level = PROBE_NOTE;
-		advise(l, "siblings of a core share its time: use one of each core as target first");
+		advise(l, "siblings of a core share its time: target one of each core first");
 	}
 	if (h->n_online < 2) {
 		l->out[l->n - 1].level = PROBE_WARN;

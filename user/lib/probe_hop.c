@@ -195,7 +195,8 @@ static int pin_thread(unsigned int cpu, cpu_set_t *before)
 
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
-	if (sched_getaffinity(0, sizeof(*before), before) || sched_setaffinity(0, sizeof(one), &one))
+	if (sched_getaffinity(0, sizeof(*before), before) ||
+	    sched_setaffinity(0, sizeof(one), &one))
 		return -errno;
 	return 0;
 }

@@ -63,8 +63,8 @@ int probe_try_xdp(const struct netdev *dev, unsigned int watch_ms, struct probe_
 	if (r)
 		return sl_err(e, r, "cannot ask which XDP program is attached: %s", strerror(-r));
 	if (q.attach_mode != XDP_ATTACHED_NONE)
-		return sl_err(e, -EBUSY, "%s has an XDP program (id %u), which stays: nothing tried",
-			      dev->ifname, q.prog_id);
+		return sl_err(e, -EBUSY, "%s has an XDP program (id %u), which stays: nothing "
+			      "tried", dev->ifname, q.prog_id);
 	r = probe_obj_load(PROBE_OBJ_TRY, &skel, &run, e);
 	if (r)
 		return r;
