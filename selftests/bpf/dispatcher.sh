@@ -134,9 +134,24 @@ test_unload()
 	check_err $? "no answers: $(cat "$tmpdir/ping")"
 }
 
+# Pins outlive the dispatcher, and what they hold cannot be attached to an interface.
+test_left_pins()
+{
+	add $ours xdp_steer && on_rcv $sluice load $dev > "$tmpdir/out" 2>&1
+	check_err $? "not adopted: $(cat "$tmpdir/out")"
+	on_rcv xdp-loader unload $dev --all > "$tmpdir/loader" 2>&1
+	sluice_fails load $dev && grep -q "sluice unload $dev" "$tmpdir/out"
+	check_err $? "said: $(cat "$tmpdir/out")"
+	on_rcv $sluice unload $dev && on_rcv $sluice load $dev > "$tmpdir/out" 2>&1
+	check_err $? "the advice does not work: $(cat "$tmpdir/out")"
+	grep -q "native, section" "$tmpdir/out"
+	check_err $? "said: $(cat "$tmpdir/out")"
+}
+
 run_test test_foreign_dispatcher "a dispatcher without our program is left alone"
 run_test test_adopt "our program beside another one is adopted, and steers"
 run_test test_another_comes "another program comes: ours keeps its tables"
 run_test test_daemon "the daemon adopts it, and leaves both behind"
 run_test test_unload "unload refuses, its advice removes ours alone"
+run_test test_left_pins "pins that a dispatcher left are named, with what to do"
 tap_end

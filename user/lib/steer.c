@@ -287,6 +287,15 @@ fail:
 	return r;
 }
 
+/* An extension is bound to libxdp's dispatcher for good: no interface takes it by itself. */
+static bool is_extension(int prog_fd)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(prog_fd, &info, &len) && info.type == BPF_PROG_TYPE_EXT;
+}
+
 /* Pinned but not attached: by --no-attach, or before the interface was made anew. */
 static int load_pinned(const struct site *site, const struct steer_options *o, struct steer **ret,
 		       struct sl_err *e)
@@ -300,7 +309,12 @@ static int load_pinned(const struct site *site, const struct steer_options *o, s
 	r = adopt_pinned(site, &s, e);
 	if (r)
 		return r;
-	r = steer_attach(s, o->mode, e);
+	if (is_extension(steer_xdp_fd(s)))
+		r = sl_err(e, -EINVAL, "the pins in %s are of a program that a libxdp dispatcher "
+			   "called; run \"sluice unload %s\" and load again", site->dir,
+			   site->dev.ifname);
+	else
+		r = steer_attach(s, o->mode, e);
 	if (!r && o->n_cpus) {
 		r = steer_write_targets(s, o->cpus, o->n_cpus, o->qsize, e);
 		if (r)
