@@ -42,8 +42,7 @@ struct view {
 	struct sl_err no_steer;
 	bool leased;
 	struct steer_snapshot snap;
-	struct steer_flow *flows;
-	size_t n_flows;
+	struct steer *steer;
 };
 
 struct where {
@@ -63,10 +62,10 @@ static struct target bucket_target(const struct sluice_bucket *b, bool leased)
 static struct target flow_target(const struct direction *d, const struct sluice_bucket *b,
 				 bool leased)
 {
-	if (d->has_entry && (d->entry.flags & SLUICE_FLOW_OPERATOR))
-		return (struct target){ d->entry.cpu, "flow-operator" };
-	if (d->has_entry && (d->entry.flags & SLUICE_FLOW_LEARNED) && leased)
-		return (struct target){ d->entry.cpu, "flow-learned" };
+	if (d->has_entry && (d->entry.assign.flags & SLUICE_FLOW_OPERATOR))
+		return (struct target){ d->entry.assign.cpu, "flow-operator" };
+	if (d->has_entry && (d->entry.assign.flags & SLUICE_FLOW_LEARNED) && leased)
+		return (struct target){ d->entry.assign.cpu, "flow-learned" };
 	return bucket_target(b, leased);
 }
 
@@ -81,18 +80,14 @@ static void reverse(const struct sluice_flow_key *key, struct sluice_flow_key *r
 
 static void look_at(struct view *v, const char *dev)
 {
-	struct steer *s;
-
 	v->dev = dev;
 	v->has_rss = !rss_read(dev, &v->rss, &v->no_rss);
-	if (steer_adopt(dev, &s, &v->no_steer))
+	if (steer_adopt(dev, &v->steer, &v->no_steer))
 		return;
-	if (!steer_read(s, &v->snap, &v->no_steer) &&
-	    !steer_flow_list(s, &v->flows, &v->n_flows, &v->no_steer)) {
+	if (!steer_read(v->steer, &v->snap, &v->no_steer)) {
 		v->steered = true;
-		v->leased = v->snap.lease.expires_jiffies > v->snap.jiffies;
+		v->leased = v->snap.control.expires_jiffies > v->snap.jiffies;
 	}
-	steer_close(s);
 }
 
 static void look_up(const struct view *v, struct direction *d)
@@ -103,11 +98,7 @@ static void look_up(const struct view *v, struct direction *d)
 	d->placed = v->has_rss && !rss_place(&v->rss, &d->key, &d->place, &d->no_place);
 	if (!v->steered)
 		return;
-	for (size_t i = 0; i < v->n_flows && !d->has_entry; i++)
-		if (!memcmp(&v->flows[i].key, &d->key, sizeof(d->key))) {
-			d->has_entry = true;
-			d->entry = v->flows[i].flow;
-		}
+	d->has_entry = !steer_flow_get(v->steer, &d->key, &d->entry);
 	d->to = flow_target(d, &v->snap.bucket_target[d->bucket], v->leased);
 	if (d->to.cpu >= 0 && (d->to.cpu >= SLUICE_MAX_CPUS || !v->snap.target[d->to.cpu]))
 		d->to = (struct target){ -1, "not-in-cpumap" };
@@ -135,7 +126,7 @@ static json_t *number_or_null(bool known, json_int_t value)
 
 static json_t *direction_json(const struct view *v, const struct direction *d)
 {
-	json_t *flow = cli_flow_json(&d->key, d->entry.packets, d->entry.bytes, d->entry.cpu);
+	json_t *flow = cli_flow_json(&d->key, d->entry.packets, d->entry.bytes, d->entry.assign.cpu);
 	char hash[16];
 
 	/* Without an entry these would be numbers of nothing. */
@@ -173,14 +164,14 @@ static void cpu_text(const struct view *v, const struct direction *d, char *buf,
 
 static void entry_text(const struct view *v, const struct direction *d, char *buf, size_t size)
 {
-	const __u16 flags = d->entry.flags;
+	const __u16 flags = d->entry.assign.flags;
 
 	if (!v->steered)
 		snprintf(buf, size, "-");
 	else if (!d->has_entry)
 		snprintf(buf, size, "none");
 	else if (flags & (SLUICE_FLOW_OPERATOR | SLUICE_FLOW_LEARNED))
-		snprintf(buf, size, "cpu %u (%s)", d->entry.cpu,
+		snprintf(buf, size, "cpu %u (%s)", d->entry.assign.cpu,
 			 flags & SLUICE_FLOW_OPERATOR ? "operator" :
 			 v->leased ? "learned" : "learned, lease over");
 	else
@@ -293,7 +284,7 @@ int cmd_where(struct cli *cli, int argc, char **argv)
 		r = where_lines(cli, &v, list, &e);
 	else
 		r = where_words(cli, &v, argc - 1, argv + 1, list, &e);
-	free(v.flows);
+	steer_close(v.steer);
 	if (r || !cli->json) {
 		json_decref(list);
 		return r;
