@@ -172,7 +172,7 @@ $(LAB_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
 FUZZ_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude -Iinclude/uapi \
 	   -fno-omit-frame-pointer -fno-sanitize-recover=all
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize=alignment
-FUZZ_DEPS := $(wildcard selftests/fuzz/parse/*.h) bpf/parse.bpf.h include/uapi/linux/sluice.h include/sluice/hash.h
+FUZZ_DEPS := $(wildcard selftests/fuzz/parse/*.h bpf/parse*.bpf.h) include/uapi/linux/sluice.h include/sluice/hash.h
 $(FUZZ_CORPUS): selftests/fuzz/parse/fuzz_parse.c selftests/fuzz/parse/fuzz_main.c $(FUZZ_DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

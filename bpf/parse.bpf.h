@@ -1,6 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The one parser: from a frame to a flow key, or to the reason why it has none.
+ * It has up to three steps, of which the second and third are best out of line:
+ *
+ *	r = sluice_parse_plain(data, end, inside, &key, features);
+ *	if (r == SLUICE_PARSE_RARE)
+ *		r = sluice_parse_rare(data, end, inside, &key, features, &inner);
+ *	if (r == SLUICE_PARSE_INSIDE)
+ *		r = sluice_parse_inner(data, end, &inner, &key, features);
+ *
+ * Then r is SLUICE_PARSED, or the enum sluice_pass why there is no key. key and
+ * features must be all zero at first; where the result is SLUICE_PARSED they are
+ * complete, whatever the step before left in them. Where features is the constant
+ * NULL, nothing is compiled for them. In BPF sluice_parse_rare() and
+ * sluice_parse_inner() belong into a global function each, which checks its
+ * pointers for NULL first: the verifier then looks at it once and apart, and its
+ * work does not multiply (see parse_settle()).
  *
  * Ethernet, up to SLUICE_MAX_VLANS tags (802.1Q and 802.1ad), then IPv4 or
  * IPv6, also behind a PPPoE session header or up to SLUICE_MAX_LABELS MPLS
@@ -10,10 +25,16 @@
  * (selftests/fuzz does).
  *
  * Most packets are TCP or UDP directly behind IP, so that the same functions
- * are compiled twice: sluice_parse_plain() gives up (SLUICE_PARSE_RARE) at the
- * first header that is something else, and sluice_parse_rare(), meant to be out
- * of line, then starts again. A rare packet pays the few ns of the first
+ * are compiled three times: sluice_parse_plain() gives up (SLUICE_PARSE_RARE) at
+ * the first header that is something else, and sluice_parse_rare(), meant to be
+ * out of line, then starts again. A rare packet pays the few ns of the first
  * attempt, and a plain one nothing for all that it is not.
+ *
+ * "inside" has the bits (SLUICE_INSIDE_*) of the tunnels that are looked into.
+ * The outer packet's key is complete when sluice_parse_rare() finds one of them
+ * (SLUICE_PARSE_INSIDE); sluice_parse_inner() replaces it by the inner packet's
+ * key, or leaves it as it is: which of the two, the contract says at
+ * SLUICE_TUNNELS. With inside 0 a UDP packet pays one test, and others nothing.
  *
  * Judged are headers, not payload: a frame that ends before the length in its
  * IP header says so is the stack's business (and, with multi-buffer XDP, may be
@@ -39,30 +60,21 @@
 #include <bpf/bpf_endian.h>
 #include <linux/sluice.h>
 
-#define PARSE_INLINE	static inline __attribute__((always_inline))
-/*
- * Linux 6.1 takes bounded loops, but not every layout of one ("back-edge"): it
- * refuses the edge back when the instruction before the loop's head is no jump.
- */
-#ifdef __clang__
-#define PARSE_UNROLL	_Pragma("unroll")
-#else
-#define PARSE_UNROLL
-#endif
+#include "parse_cursor.bpf.h"
+#include "parse_tunnel.bpf.h"
 
-/* Beside the enum sluice_pass, the reasons to pass: */
-#define SLUICE_PARSED	(-1)	/* the key is complete */
-#define SLUICE_PARSE_RARE (-2)	/* not plain: ask sluice_parse_rare() */
-#define PARSE_GO_ON	(-3)	/* the next header comes */
-#define PARSE_QUOTE	(-4)	/* an ICMP error: the packet it quotes comes */
+enum parse_mode {
+	PARSE_PLAIN,
+	PARSE_WHOLE,
+	PARSE_INNER,	/* what a tunnel carries: as much is there as the outer packet holds */
+	PARSE_QUOTED,	/* what an ICMP error quotes: as much is there as the quote holds */
+};
 
-enum parse_mode { PARSE_PLAIN, PARSE_WHOLE, PARSE_QUOTED };
-
-struct parse_cursor {
-	const void *data;	/* the frame */
-	const void *end;
-	const void *pos;	/* what is read next */
-	__u32 bytes;		/* that the IP header says are left */
+/* From sluice_parse_rare() to sluice_parse_inner(): where a tunnel's header begins. */
+struct sluice_inner {
+	__u32 offset;	/* in the frame */
+	__u32 bytes;	/* that the outer IP header says are left there */
+	__u32 tunnel;	/* enum sluice_tunnel */
 };
 
 struct parse_vlan {
@@ -104,33 +116,7 @@ struct parse_icmp {
 #define PARSE_PPP_IP		0x0021
 #define PARSE_PPP_IPV6		0x0057
 #define PARSE_MPLS_BOTTOM	0x00000100
-/* Above what all headers together can be: Ethernet to IP, twice six extension headers. */
-#define PARSE_OFFSET_MASK	0x7fff
-#define PARSE_BYTES_MASK	0xffff	/* all that an IP header can say */
-
-/* Whether the IP packet and the frame have as many bytes more. */
-PARSE_INLINE int parse_holds(const struct parse_cursor *c, __u32 bytes)
-{
-	if (c->bytes < bytes)
-		return SLUICE_PASS_bad_ip;
-	if (c->pos + bytes > c->end)
-		return SLUICE_PASS_truncated;
-	return PARSE_GO_ON;
-}
-
-/*
- * Changes nothing but what the verifier knows. It would follow all ways to get
- * here apart, since pos and bytes differ, and they multiply with those ahead. A
- * difference of pointers is an unknown number to it, so that all become one.
- */
-PARSE_INLINE void parse_settle(struct parse_cursor *c)
-{
-	const void *pos = c->pos, *ip_end = c->data + (c->bytes & PARSE_BYTES_MASK);
-
-	__asm__ volatile("" : "+r"(pos), "+r"(ip_end));	/* or the compiler sees through it */
-	c->pos = c->data + ((pos - c->data) & PARSE_OFFSET_MASK);
-	c->bytes = ip_end - c->data;
-}
+#define PARSE_TCP_FLAGS		13		/* their byte in the header */
 
 /* --- below IP -------------------------------------------------------------- */
 
@@ -206,6 +192,8 @@ PARSE_INLINE int parse_link(struct parse_cursor *c, __be16 *proto, enum parse_mo
 			break;
 		if ((const void *)(tag + 1) > c->end)
 			return SLUICE_PASS_truncated;
+		if (c->features && i == 0)
+			c->features->vlan_tci = bpf_ntohs(tag->tci);
 		*proto = tag->proto;
 		tag++;
 	}
@@ -230,8 +218,10 @@ PARSE_INLINE int parse_ip4(struct parse_cursor *c, struct sluice_flow_key *key,
 	if ((const void *)(ip + 1) > c->end)
 		return SLUICE_PASS_truncated;
 	header = ip->ihl * 4;
-	/* Of a quoted packet as much is there as the quote holds, whatever its length was. */
+	/* The length of a quoted packet is what it once was. */
 	total = mode == PARSE_QUOTED ? c->bytes : bpf_ntohs(ip->tot_len);
+	if (mode == PARSE_INNER && total > c->bytes)
+		total = c->bytes;
 	if (ip->version != 4 || header < sizeof(*ip) || total < header)
 		return SLUICE_PASS_bad_ip;
 	if (c->pos + header > c->end)
@@ -241,6 +231,10 @@ PARSE_INLINE int parse_ip4(struct parse_cursor *c, struct sluice_flow_key *key,
 	__builtin_memcpy(key->daddr, &ip->daddr, sizeof(ip->daddr));
 	key->family = 4;
 	key->proto = ip->protocol;
+	if (c->features && mode != PARSE_QUOTED) {
+		c->features->tos = ip->tos;
+		c->features->length = total;
+	}
 	if (ip->frag_off & bpf_htons(PARSE_IP4_MF_OR_OFFSET))
 		return SLUICE_PARSED;
 	c->pos += header;
@@ -252,22 +246,30 @@ PARSE_INLINE int parse_ip6(struct parse_cursor *c, struct sluice_flow_key *key,
 			   enum parse_mode mode)
 {
 	const struct ipv6hdr *ip = c->pos;
+	__u32 payload;
 
 	if ((const void *)(ip + 1) > c->end)
 		return SLUICE_PASS_truncated;
-	if (ip->version != 6)
+	if (ip->version != 6 || (mode == PARSE_INNER && c->bytes < sizeof(*ip)))
 		return SLUICE_PASS_bad_ip;
 	__builtin_memcpy(key->saddr, &ip->saddr, sizeof(ip->saddr));
 	__builtin_memcpy(key->daddr, &ip->daddr, sizeof(ip->daddr));
 	key->family = 6;
 	key->proto = ip->nexthdr;
 	c->pos = ip + 1;
-	if (mode == PARSE_QUOTED)
-		c->bytes -= sizeof(*ip);
-	else if (!ip->payload_len && ip->nexthdr == IPPROTO_HOPOPTS)
-		c->bytes = PARSE_BYTES_MASK;	/* a jumbogram's is in an option */
+	payload = bpf_ntohs(ip->payload_len);
+	if (!payload && ip->nexthdr == IPPROTO_HOPOPTS)
+		payload = PARSE_BYTES_MASK;	/* a jumbogram's is in an option */
+	if (c->features && mode != PARSE_QUOTED) {
+		c->features->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+		c->features->length = payload > 0xffff - sizeof(*ip) ? 0xffff : payload + sizeof(*ip);
+	}
+	if (mode == PARSE_PLAIN || mode == PARSE_WHOLE)
+		c->bytes = payload;
 	else
-		c->bytes = bpf_ntohs(ip->payload_len);
+		c->bytes -= sizeof(*ip);
+	if (mode == PARSE_INNER && c->bytes > payload)
+		c->bytes = payload;
 	return PARSE_GO_ON;
 }
 
@@ -310,11 +312,9 @@ PARSE_INLINE int parse_exts(struct parse_cursor *c, struct sluice_flow_key *key)
 		} else {
 			bytes = (h->length + 1) * 8;
 		}
-		r = parse_holds(c, bytes);
+		r = parse_skip(c, bytes);
 		if (r != PARSE_GO_ON)
 			return r;
-		c->pos += bytes;
-		c->bytes -= bytes;
 		parse_settle(c);
 	}
 	return SLUICE_PASS_too_many_exts;
@@ -365,7 +365,7 @@ PARSE_INLINE int parse_icmp(struct parse_cursor *c, struct sluice_flow_key *key,
 	if (parse_icmp_has_id(key->family, h->type)) {
 		key->sport = h->id;
 		key->dport = h->id;	/* on both sides, or a reply would have another bucket */
-	} else if (mode == PARSE_WHOLE && parse_icmp_is_error(key->family, h->type)) {
+	} else if (mode != PARSE_QUOTED && parse_icmp_is_error(key->family, h->type)) {
 		c->pos = h + 1;
 		c->bytes -= sizeof(*h);
 		return PARSE_QUOTE;
@@ -377,7 +377,9 @@ PARSE_INLINE int parse_l4(struct parse_cursor *c, struct sluice_flow_key *key,
 			  enum parse_mode mode)
 {
 	const __u32 bytes = parse_l4_bytes(key->proto, mode);
+	const int outer = mode == PARSE_PLAIN || mode == PARSE_WHOLE;
 	const __be16 *ports = c->pos;
+	const __u8 *flags;
 	int r;
 
 	if (!bytes) {
@@ -385,16 +387,32 @@ PARSE_INLINE int parse_l4(struct parse_cursor *c, struct sluice_flow_key *key,
 			return SLUICE_PARSE_RARE;
 		if (key->proto == (key->family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 			return parse_icmp(c, key, mode);
-		return SLUICE_PARSED;
+		if (outer)
+			c->tunnel = parse_tunnel_of_proto(c->inside, key->proto);
+		return c->tunnel ? SLUICE_PARSE_INSIDE : SLUICE_PARSED;
 	}
 	r = parse_holds(c, bytes);
 	if (r != PARSE_GO_ON)
 		return r;
 	if ((const void *)(ports + 2) > c->end)	/* the verifier cannot tell from bytes */
 		return SLUICE_PASS_truncated;
+	if (c->features && mode != PARSE_QUOTED && key->proto == IPPROTO_TCP) {
+		flags = c->pos + PARSE_TCP_FLAGS;
+		if ((const void *)(flags + 1) > c->end)
+			return SLUICE_PASS_truncated;
+		c->features->tcp_flags = *flags;
+	}
+	if (outer && c->inside && key->proto == IPPROTO_UDP)
+		c->tunnel = parse_tunnel_of_port(c->inside, ports[1]);
+	if (c->tunnel && mode == PARSE_PLAIN)
+		return SLUICE_PARSE_RARE;
 	key->sport = ports[0];
 	key->dport = ports[1];
-	return SLUICE_PARSED;
+	if (!c->tunnel)
+		return SLUICE_PARSED;
+	c->pos += sizeof(struct udphdr);
+	c->bytes -= sizeof(struct udphdr);
+	return SLUICE_PARSE_INSIDE;
 }
 
 PARSE_INLINE int parse_ip(struct parse_cursor *c, int six, struct sluice_flow_key *key,
@@ -450,26 +468,80 @@ PARSE_INLINE int parse_frame(struct parse_cursor *c, struct sluice_flow_key *key
 	return parse_ip(c, proto == bpf_htons(ETH_P_IPV6), key, mode);
 }
 
-/*
- * Both fill *key, which must be all zero at first, or return the enum
- * sluice_pass why not. What the plain attempt wrote before it gave up, the
- * other writes again.
- */
-PARSE_INLINE int sluice_parse_plain(const void *data, const void *data_end,
-				    struct sluice_flow_key *key)
+PARSE_INLINE int sluice_parse_plain(const void *data, const void *data_end, __u32 inside,
+				    struct sluice_flow_key *key, struct sluice_features *features)
 {
-	struct parse_cursor c = { .data = data, .end = data_end, .pos = data };
+	struct parse_cursor c = { .data = data, .end = data_end, .pos = data,
+				  .inside = inside, .features = features };
 
 	return parse_frame(&c, key, PARSE_PLAIN);
 }
 
-PARSE_INLINE int sluice_parse_rare(const void *data, const void *data_end,
-				   struct sluice_flow_key *key)
+PARSE_INLINE int sluice_parse_rare(const void *data, const void *data_end, __u32 inside,
+				   struct sluice_flow_key *key, struct sluice_features *features,
+				   struct sluice_inner *inner)
 {
-	struct parse_cursor c = { .data = data, .end = data_end, .pos = data };
+	struct parse_cursor c = { .data = data, .end = data_end, .pos = data,
+				  .inside = inside, .features = features };
 	int r = parse_frame(&c, key, PARSE_WHOLE);
 
-	return r == PARSE_QUOTE ? parse_quote(&c, key) : r;
+	if (r == PARSE_QUOTE)
+		return parse_quote(&c, key);
+	if (r == SLUICE_PARSE_INSIDE) {
+		inner->offset = c.pos - data;
+		inner->bytes = c.bytes;
+		inner->tunnel = c.tunnel;
+	}
+	return r;
+}
+
+/* An Ethernet header and what stands before IP, inside of a tunnel. */
+PARSE_INLINE int parse_inner_link(struct parse_cursor *c, __be16 *proto)
+{
+	const void *start = c->pos;
+	int r = parse_link(c, proto, PARSE_INNER);
+	__u32 used = c->pos - start;
+
+	if (r != PARSE_GO_ON)
+		return r;
+	if (used > c->bytes)
+		return SLUICE_PASS_bad_ip;
+	c->bytes -= used;
+	parse_settle(c);
+	return PARSE_GO_ON;
+}
+
+PARSE_INLINE int sluice_parse_inner(const void *data, const void *data_end,
+				    const struct sluice_inner *inner, struct sluice_flow_key *key,
+				    struct sluice_features *features)
+{
+	struct sluice_flow_key found = { 0 };
+	struct sluice_features f = { 0 };
+	struct parse_cursor c = { .data = data, .end = data_end, .bytes = inner->bytes,
+				  .features = features ? &f : NULL };
+	const __u32 offset = inner->offset;
+	__be16 proto;
+	int r;
+
+	if (offset > SLUICE_MAX_INNER_OFFSET)
+		return SLUICE_PARSED;
+	c.pos = data + offset;
+	r = parse_tunnel(&c, inner->tunnel, key->proto, &proto);
+	if (r == PARSE_GO_ON && proto == bpf_htons(ETH_P_TEB))
+		r = parse_inner_link(&c, &proto);
+	if (r == PARSE_GO_ON)
+		r = parse_ip(&c, proto == bpf_htons(ETH_P_IPV6), &found, PARSE_INNER);
+	if (r == PARSE_QUOTE)
+		r = parse_quote(&c, &found);
+	if (r != SLUICE_PARSED)
+		return SLUICE_PARSED;
+	*key = found;
+	if (features) {
+		features->tos = f.tos;
+		features->tcp_flags = f.tcp_flags;
+		features->tunnel = inner->tunnel;
+	}
+	return SLUICE_PARSED;
 }
 
 #endif

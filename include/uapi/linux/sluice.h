@@ -257,6 +257,8 @@ SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 14 * 8 + SLUICE_HIST_SLOTS * 
 #define SLUICE_MAX_VLANS	2
 #define SLUICE_MAX_LABELS	8	/* of an MPLS stack */
 #define SLUICE_MAX_EXTS		6	/* what RFC 8200 recommends at most, less ESP */
+#define SLUICE_MAX_GTP_EXTS	4	/* 5G sends one or two */
+#define SLUICE_MAX_INNER_OFFSET	2047	/* from the frame's first byte to a tunnel's header */
 
 struct sluice_abi {
 	__u32 magic;		/* SLUICE_ABI_MAGIC */
@@ -275,7 +277,7 @@ struct sluice_steer_config {
 	__u32 flags;		/* SLUICE_STEER_F_* */
 	__u32 sample_mask;	/* with F_SAMPLE: one packet in sample_mask + 1 is timed */
 	__u32 announce_mask;	/* with F_ANNOUNCE, F_ADMIT: one flow miss in announce_mask + 1 */
-	__u32 pad;
+	__u32 inside;		/* SLUICE_INSIDE_*: tunnels that are looked into */
 	__u32 gap_ticks;	/* no queue takes longer to drain; 0: SLUICE_GAP_TICKS */
 	__u32 report_packets;	/* a flow with an entry is reported once in so many; 0: never */
 	__u32 order_mask;	/* with F_ORDER: flows whose hash has none of these bits */
@@ -290,6 +292,52 @@ SLUICE_ASSERT_SIZE(struct sluice_steer_config, 32);
 #define SLUICE_STEER_F_NO_HOLD	(1u << 5)	/* move at once: reorders. For measurements. */
 #define SLUICE_STEER_F_NO_CACHE	(1u << 6)	/* always ask the hash. For measurements. */
 #define SLUICE_GAP_TICKS	250
+
+/*
+ * Tunnels that the parser can look into; none by default. X(NAME, name, text)
+ *
+ * With its bit in "inside" the flow key is that of the packet inside of such a
+ * tunnel, by the same rules as for a packet that comes alone, VLAN tags and
+ * ICMP errors included; but one level deep only: a tunnel in a tunnel is keyed
+ * as a tunnel. The key is that of the outer packet, as without the bit, when
+ *
+ *   - the outer packet is a fragment, the first included: only that one could
+ *     be looked into, and fragments must meet on one CPU;
+ *   - it is an ICMP error about a tunnel's packet;
+ *   - the tunnel's header is malformed, or of another kind: GRE with routing or
+ *     of version 1 (PPTP), VXLAN without a network identifier, control messages
+ *     of Geneve, all messages of GTP-U but user data (255), more than
+ *     SLUICE_MAX_GTP_EXTS extension headers there;
+ *   - what is inside is not IP (ARP, PPP, ERSPAN, ...), or one of the reasons to
+ *     pass holds of it: malformed, cut by the frame's end or by the outer IP
+ *     length, too many tags;
+ *   - the tunnel's header begins more than SLUICE_MAX_INNER_OFFSET bytes into
+ *     the frame.
+ *
+ * So a bit never makes a packet pass that would be steered without it. UDP
+ * tunnels are told by their destination port.
+ */
+#define SLUICE_TUNNELS(X)						\
+	X(GRE, gre, "GRE with IPv4, IPv6 or Ethernet inside")		\
+	X(IPIP, ipip, "IPv4 or IPv6 directly inside of either")		\
+	X(VXLAN, vxlan, "VXLAN, UDP port 4789")				\
+	X(GENEVE, geneve, "Geneve, UDP port 6081")			\
+	X(GTPU, gtpu, "GTP-U with IP inside, UDP port 2152")
+
+enum sluice_tunnel {
+	SLUICE_TUNNEL_NONE,
+#define X(NAME, name, text) SLUICE_TUNNEL_##NAME,
+	SLUICE_TUNNELS(X)
+#undef X
+	SLUICE_TUNNEL_MAX,
+};
+
+enum {
+#define X(NAME, name, text) SLUICE_INSIDE_##NAME = 1 << (SLUICE_TUNNEL_##NAME - 1),
+	SLUICE_TUNNELS(X)
+#undef X
+	SLUICE_INSIDE_ALL = (1 << (SLUICE_TUNNEL_MAX - 1)) - 1,
+};
 
 /*
  * The lease of all learned buckets and flows, and what else the programs share.
@@ -330,6 +378,18 @@ SLUICE_ASSERT_SIZE(struct sluice_steer_control, 32);
  * of the two directions of ESP are unrelated, and a datagram that is fragmented
  * in one direction only meets its answers elsewhere. With a routing header the
  * addresses are those of the IPv6 header, that is of the current segment.
+ *
+ * Nor do the two directions of a VXLAN or Geneve tunnel meet, unless it is looked
+ * into: the destination port is the tunnel's in both, and the source port a hash
+ * of the inner flow that each end computes in its own way. Then one flow inside is
+ * one key in each direction, and unrelated ones. A tunnel of GRE or IPIP has no
+ * ports, and one of GTP-U mostly 2152 at both ends (its TEIDs are unrelated and
+ * not in the key): those are symmetric, but all that is between two end points is
+ * one flow, every user of a base station included. Looked into, all of them have
+ * the inner flow's key, which is symmetric as above; a fragment of the tunnel, or
+ * an ICMP error about it, then does not meet the flows inside. Identifiers of the
+ * tunnel (VNI, TEID, GRE's key) are not in the key, so equal addresses in two
+ * tenants' networks meet in one flow.
  */
 struct sluice_flow_key {
 	__u8   saddr[16];
@@ -352,6 +412,22 @@ struct sluice_flow4_key {
 	__u8   pad[3];
 };
 SLUICE_ASSERT_SIZE(struct sluice_flow4_key, 16);
+
+/*
+ * What the parser tells of a packet beside its key, for a policy. "The IP header
+ * of the key" is the inner one where the parser looked into a tunnel; of an ICMP
+ * error it is the error's own, not the quoted one.
+ */
+struct sluice_features {
+	__u16 vlan_tci;		/* outermost tag: PCP, DEI, VID in host order; 0 without */
+	__u8  tos;		/* DSCP and ECN, of the IP header of the key */
+	__u8  tcp_flags;	/* CWR .. FIN (byte 13); 0 of fragments and other protocols */
+	__u16 length;		/* the outermost IP packet's, as its header says; at most 0xffff,
+				 * which a jumbogram has, too */
+	__u8  tunnel;		/* enum sluice_tunnel that the key is from inside of */
+	__u8  pad;
+};
+SLUICE_ASSERT_SIZE(struct sluice_features, 8);
 
 /*
  * The hold: where the packets of a bucket or of a flow go, and how that changes.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Runs the files named, and of each some thousand mutants from a fixed seed,
- * through fuzz_parse.c; then prints how often the files had which result.
- * For hosts without libFuzzer, and to keep what it has found from coming back.
+ * through fuzz_parse.c; then prints how often the files had which result, and how
+ * often the parser looked into which tunnel. For hosts without libFuzzer, and to keep what it has found from coming back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,15 @@ static const char *const names[] = {
 #undef X
 };
 
+static const char *const tunnel_names[] = {
+	"",
+#define X(NAME, name, text) #name,
+	SLUICE_TUNNELS(X)
+#undef X
+};
+
 static unsigned int results[SLUICE_PASS_MAX + 1];	/* the last one: has a key */
+static unsigned int tunnels[SLUICE_TUNNEL_MAX];
 static uint64_t seed = 1;
 
 static uint32_t draw(uint32_t below)
@@ -50,6 +58,7 @@ static int run_file(const char *path)
 {
 	static uint8_t buf[MAX_BYTES];
 	FILE *f = fopen(path, "rb");
+	unsigned int tunnel;
 	uint8_t *exact;
 	size_t n;
 	int r;
@@ -65,8 +74,9 @@ static int run_file(const char *path)
 		abort();
 	memcpy(exact, buf, n);
 	LLVMFuzzerTestOneInput(exact, n);
-	r = fuzz_parse_result(exact, n);
+	r = fuzz_parse_result(exact, n, &tunnel);
 	results[r < 0 ? SLUICE_PASS_MAX : r]++;
+	tunnels[tunnel]++;
 	for (int i = 0; i < MUTANTS; i++)
 		run_mutant(exact, n);
 	free(exact);
@@ -82,5 +92,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i <= SLUICE_PASS_MAX; i++)
 		if (i == SLUICE_PASS_MAX || i < SLUICE_PASS_no_target)
 			printf("%s %u\n", i == SLUICE_PASS_MAX ? "parsed" : names[i], results[i]);
+	for (int i = SLUICE_TUNNEL_NONE + 1; i < SLUICE_TUNNEL_MAX; i++)
+		printf("inside_%s %u\n", tunnel_names[i], tunnels[i]);
 	return failed;
 }

@@ -8,6 +8,6 @@
 /* libFuzzer's name. Aborts when something does not hold. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* SLUICE_PARSED or an enum sluice_pass. */
-int fuzz_parse_result(const uint8_t *data, size_t size);
+int fuzz_parse_result(const uint8_t *data, size_t size, unsigned int *tunnel);
 
 #endif
