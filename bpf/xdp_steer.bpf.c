@@ -171,10 +171,10 @@ static __always_inline int steer(struct xdp_md *ctx, void *cpumap, __u64 bytes)
 	}
 	p.stats->seen++;
 
-	reason = sluice_parse_plain((void *)(long)ctx->data, (void *)(long)ctx->data_end, c->inside,
+	reason = sluice_parse_plain((void *)(long)ctx->data, (void *)(long)ctx->data_end, p.config->inside,
 				    &p.key, NULL);
 	if (reason == SLUICE_PARSE_RARE)
-		reason = parse_slowly(ctx, c->inside, &p.key);
+		reason = parse_slowly(ctx, p.config->inside, &p.key);
 	if (reason != SLUICE_PARSED)
 		return pass(&p, reason);
 

@@ -88,6 +88,9 @@ test_bad_input()
 	[ $status = 1 ] && [[ $out == *"CPU 127"* ]]; check_err $? "no such CPU: $status, $out"
 	out=$(on_srv $sluice load s0 frobnicate 2>&1); status=$?
 	[ $status = 2 ] && [[ $out == *usage* ]]; check_err $? "usage: status $status, $out"
+	out=$(on_srv $sluice load s0 inside gre,vxlans 2>&1); status=$?
+	[ $status = 2 ] && [[ $out == *"'vxlans' is not a tunnel"* ]]
+	check_err $? "unknown tunnel: status $status, $out"
 	out=$(on_srv $sluice unload s0 2>&1); status=$?
 	[ $status = 1 ]; check_err $? "unload of nothing: status $status, $out"
 	[ -z "$(xdp_id)" ] && [ -z "$(pin_dir)" ]; check_err $? "a refusal left something behind"
@@ -102,13 +105,17 @@ test_no_bpffs()
 	check_err $? "no remedy named: $out"
 }
 
+looks_inside() { bpftool map dump pinned "$(pin_dir)/config" | grep -q "\"inside\": $1\$"; }
+
 # The ring holds more than a TCP window, so that it never overflows in what follows.
 test_load()
 {
 	local out
 
-	out=$(on_srv $sluice load s0 qsize 8192); check_err $? "load failed"
-	[[ $out == *native* ]]; check_err $? "not native: $out"
+	out=$(on_srv $sluice load s0 qsize 8192 inside gtpu,gre); check_err $? "load failed"
+	[[ $out == *native*"inside of gre,gtpu,"* ]]
+	check_err $? "not native, or not inside of what was asked for: $out"
+	looks_inside 17; check_err $? "the bits of GRE and GTP-U are not in the configuration"
 	[ -n "$(xdp_id)" ] && [ -n "$(pin_dir)" ]; check_err $? "no program or no pins"
 	pings; check_err $? "no ping"
 }
@@ -196,6 +203,9 @@ test_load_again_retargets()
 	id=$(xdp_id)
 	on_srv $sluice load s0 cpus 0 > /dev/null; check_err $? "load again"
 	[ "$(xdp_id)" = "$id" ]; check_err $? "the program was replaced"
+	looks_inside 17; check_err $? "tunnels are forgotten though none were named"
+	on_srv $sluice load s0 cpus 0 inside none > /dev/null; check_err $? "load again, inside none"
+	looks_inside 0; check_err $? "tunnels are still looked into"
 	bpftool map dump pinned "$(pin_dir)/buckets" | grep -q '"cpu": 1,'
 	check_fail $? "a bucket still has CPU 1"
 	got=$(transfer 1000000)

@@ -75,12 +75,15 @@ test_moves()
 {
 	conf_with <<-END
 	max_flows = 0
+	inside = vxlan, gre
 	END
 	daemon_start in_ns rcv
 	check_err $? "no answer: $(tail -n 3 "$log")"
 	busywait 3000 test -n "$(program_id)"
 	check_err $? "no XDP program: $(cat "$log")"
 	pins=$(echo /sys/fs/bpf/sluice/*$dev)
+	dump config | grep -q '"inside": 5$'
+	check_err $? "the tunnels to look into did not arrive: $(dump config)"
 	traffic_flows
 	check_err $? "no packet was seen"
 	busywait 10000 some_moved

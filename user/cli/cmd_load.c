@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "lib/coexist.h"
+#include "lib/inside.h"
 #include "lib/netdev.h"
 #include "lib/steer.h"
 
@@ -17,11 +18,14 @@ struct load_args {
 	const char *cpu_list;	/* NULL: all that are online */
 	struct steer_options options;
 	bool mode_given;
+	__u32 inside;		/* SLUICE_INSIDE_* */
+	bool inside_given;
 };
 
 /* CLI_OK, or what cli_usage() returned. */
 static int parse_load(const struct cli *cli, int argc, char **argv, struct load_args *a)
 {
+	struct sl_err e;
 	uint64_t number;
 
 	if (argc < 1)
@@ -44,6 +48,10 @@ static int parse_load(const struct cli *cli, int argc, char **argv, struct load_
 				return cli_usage(cli, "qsize is 1 to 16384 packets, not '%s'",
 						 argv[i]);
 			a->options.qsize = number;
+		} else if (!strcmp(word, "inside") && i + 1 < argc) {
+			if (inside_parse(argv[++i], &a->inside, &e))
+				return cli_usage(cli, "%s", e.text);
+			a->inside_given = true;
 		} else {
 			return cli_usage(cli, "unexpected '%s'", word);
 		}
@@ -51,17 +59,21 @@ static int parse_load(const struct cli *cli, int argc, char **argv, struct load_
 	return CLI_OK;
 }
 
-/* Unless somebody, such as the daemon, has configured it already. */
-static int start_sampling(struct steer *s, struct sl_err *e)
+/* Samples, unless somebody, such as the daemon, has configured it already; looks inside if told. */
+static int configure(const struct load_args *a, struct steer *s, struct sl_err *e)
 {
 	struct sluice_steer_config c;
 	int r;
 
 	r = steer_get_config(s, &c, e);
-	if (r || c.flags)
+	if (r || (c.flags && !a->inside_given))
 		return r;
-	c.flags = SLUICE_STEER_F_SAMPLE;
-	c.sample_mask = SAMPLE_MASK;
+	if (!c.flags) {
+		c.flags = SLUICE_STEER_F_SAMPLE;
+		c.sample_mask = SAMPLE_MASK;
+	}
+	if (a->inside_given)
+		c.inside = a->inside;
 	return steer_set_config(s, &c, e);
 }
 
@@ -77,7 +89,7 @@ static int retarget(const struct load_args *a, struct steer **ret, struct sl_err
 		return r;
 	r = steer_set_cpus(s, o->cpus, o->n_cpus, o->qsize, o->force, e);
 	if (!r)
-		r = start_sampling(s, e);
+		r = configure(a, s, e);
 	if (r)
 		steer_close(s);
 	else
@@ -89,27 +101,31 @@ static int report(const struct cli *cli, const struct load_args *a, struct steer
 {
 	static struct steer_snapshot snap;
 	const struct steer_options *o = &a->options;
+	char dir[160], inside[INSIDE_TEXT];
+	struct sluice_steer_config config;
 	const char *mode;
 	struct sl_err e;
-	char dir[160];
 	json_t *cpus;
 
-	if (steer_read(s, &snap, &e) || steer_pin_dir(a->dev, dir, sizeof(dir), &e))
+	if (steer_read(s, &snap, &e) || steer_get_config(s, &config, &e) ||
+	    steer_pin_dir(a->dev, dir, sizeof(dir), &e))
 		return cli_fail_err(&e);
+	inside_format(config.inside, inside);
 	mode = !snap.attached ? "not attached" : snap.generic ? "generic" : "native";
 	if (!cli->json) {
-		printf("%s: %s%s, section %s, %zu target CPUs, pins in %s\n", a->dev, mode,
-		       snap.dispatcher_id ? " through a libxdp dispatcher" : "",
-		       snap.frags ? "xdp.frags" : "xdp", o->n_cpus, dir);
+		printf("%s: %s%s, section %s, %zu target CPUs, looks inside of %s, pins in %s\n",
+		       a->dev, mode, snap.dispatcher_id ? " through a libxdp dispatcher" : "",
+		       snap.frags ? "xdp.frags" : "xdp", o->n_cpus, inside, dir);
 		return CLI_OK;
 	}
 	cpus = json_array();
 	for (size_t i = 0; i < o->n_cpus; i++)
 		json_array_append_new(cpus, json_integer(o->cpus[i]));
-	return cli_print_json(json_pack("{s:s s:b s:s s:i s:b s:o s:s}", "dev", a->dev,
+	return cli_print_json(json_pack("{s:s s:b s:s s:i s:b s:o s:s s:s}", "dev", a->dev,
 					"attached", snap.attached, "mode", mode,
 					"dispatcher_id", (int)snap.dispatcher_id,
-					"frags", snap.frags, "cpus", cpus, "pins", dir));
+					"frags", snap.frags, "cpus", cpus, "inside", inside,
+					"pins", dir));
 }
 
 /* What works against steering here is said, but refuses nothing: that is the operator's choice. */
@@ -143,7 +159,7 @@ int cmd_load(struct cli *cli, int argc, char **argv)
 
 	r = steer_load(a.dev, &a.options, &s, &e);
 	if (!r) {
-		r = start_sampling(s, &e);
+		r = configure(&a, s, &e);
 		if (r)
 			steer_unload(a.dev, NULL);
 	} else if (r == -EALREADY && !a.mode_given && !a.options.no_attach) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* sluice replay */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
+#include "lib/inside.h"
 #include "lib/steer.h"
 #include "lib/xdp_replay.h"
 
@@ -52,11 +54,16 @@ int cmd_replay(struct cli *cli, int argc, char **argv)
 {
 	struct xdp_replay result;
 	struct sl_err e;
+	__u32 inside = 0;
 	int r = CLI_OK;
 
-	if (argc != 1)
+	if (argc == 3 && !strcmp(argv[1], "inside")) {
+		if (inside_parse(argv[2], &inside, &e))
+			return cli_usage(cli, "%s", e.text);
+	} else if (argc != 1) {
 		return cli_usage(cli, argc ? "one capture at a time" : "no capture given");
-	if (xdp_replay_run(argv[0], &result, &e))
+	}
+	if (xdp_replay_run(argv[0], inside, &result, &e))
 		return cli_fail_err(&e);
 	if (cli->json)
 		r = show_json(&result);

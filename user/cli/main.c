@@ -10,8 +10,10 @@
 
 static const struct cli_command commands[] = {
 	{ "load", cmd_load,
-	  "load DEV [native|generic] [--no-attach] [--force] [cpus LIST] [qsize PACKETS]\n",
-	  "attach the XDP steering program, targets round-robin" },
+	  "load DEV [native|generic] [--no-attach] [--force] [cpus LIST] [qsize PACKETS] "
+	  "[inside TUNNELS]\n",
+	  "attach the XDP steering program, targets round-robin (TUNNELS to look into: "
+	  "gre,ipip,vxlan,geneve,gtpu)" },
 	{ "unload", cmd_unload,
 	  "unload DEV\n",
 	  "detach our program and remove its pins" },
@@ -44,7 +46,7 @@ static const struct cli_command commands[] = {
 	  "probe DEV [--try] [--no-hop]\n",
 	  "what this host and driver can do for steering, and what is in its way" },
 	{ "replay", cmd_replay,
-	  "replay FILE.pcap\n",
+	  "replay FILE.pcap [inside TUNNELS]\n",
 	  "run a capture through the XDP program, off any interface" },
 };
 

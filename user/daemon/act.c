@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "lib/inside.h"
 #include "lib/log.h"
 
 /* A lease is renewed when a quarter of it is over: three more chances. */
@@ -67,6 +68,7 @@ int act_link_config(struct daemon *d, struct link *l, struct sl_err *e)
 		c.announce_mask = s->steer_announce - 1;
 		c.report_packets = s->steer_report;
 	}
+	inside_parse(s->steer_inside, &c.inside, NULL);	/* checked when it was read */
 	return steer_set_config(l->steer, &c, e);
 }
 

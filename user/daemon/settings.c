@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "lib/config.h"
+#include "lib/inside.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
 
@@ -21,6 +22,7 @@ static const char *const modes[] = { "auto", "native", "generic", NULL };
 static int check_interfaces(const char *text, struct sl_err *e);
 static int check_rates(const char *text, struct sl_err *e);
 static int check_cpus(const char *text, struct sl_err *e);
+static int check_inside(const char *text, struct sl_err *e);
 static int check_path(const char *text, struct sl_err *e);
 
 #define FIELD(f) .offset = offsetof(struct settings, f), .size = sizeof(((struct settings *)0)->f)
@@ -96,6 +98,8 @@ static const struct config_row rows[] = {
 	     "Interfaces whose arriving packets are steered by XDP; none by default."),
 	TEXT("steer", "cpus", steer_cpus, check_cpus, "",
 	     "CPUs to steer to, such as '1-3 6'; empty is every CPU that is online."),
+	TEXT("steer", "inside", steer_inside, check_inside, "none",
+	     "Tunnels whose inner flows are told apart: gre, ipip, vxlan, geneve, gtpu."),
 	BOOL("steer", "force", steer_force, "no",
 	     "Accept a veth whose peer offloads transmit checksums, although TCP will stall."),
 	WORD("steer", "mode", steer_mode, modes, "auto",
@@ -196,6 +200,13 @@ static int check_interface(const char *word, void *data)
 static int check_interfaces(const char *text, struct sl_err *e)
 {
 	return settings_list_each(text, check_interface, e);
+}
+
+static int check_inside(const char *text, struct sl_err *e)
+{
+	__u32 mask;
+
+	return inside_parse(text, &mask, e);
 }
 
 static int check_path(const char *text, struct sl_err *e)

@@ -54,6 +54,7 @@ struct settings {
 	unsigned int steer_policy;	/* enum steer_policy */
 	char steer_interfaces[SETTINGS_LIST];
 	char steer_cpus[SETTINGS_LIST];
+	char steer_inside[SETTINGS_LIST];
 	bool steer_force;
 	unsigned int steer_mode;	/* enum steer_mode */
 	unsigned int steer_interval_ms;

@@ -77,9 +77,10 @@ static int fill_frags_targets(struct run *run)
 	return r;
 }
 
-static int make_instance(struct run *run, uint64_t frames, struct sl_err *e)
+static int make_instance(struct run *run, uint64_t frames, __u32 inside, struct sl_err *e)
 {
-	const struct sluice_steer_config config = { .flags = SLUICE_STEER_F_ANNOUNCE };
+	const struct sluice_steer_config config = { .flags = SLUICE_STEER_F_ANNOUNCE,
+						    .inside = inside };
 	int r;
 
 	run->s = steer_alloc(NULL);
@@ -213,7 +214,7 @@ static int collect(struct run *run, int link_delta, struct sl_err *e)
 	return 0;
 }
 
-int xdp_replay_run(const char *path, struct xdp_replay *out, struct sl_err *e)
+int xdp_replay_run(const char *path, __u32 inside, struct xdp_replay *out, struct sl_err *e)
 {
 	struct xdp_replay result = { 0 };
 	struct run run = { .out = &result };
@@ -223,7 +224,7 @@ int xdp_replay_run(const char *path, struct xdp_replay *out, struct sl_err *e)
 	r = count_frames(path, &frames, e);
 	if (r)
 		return r;
-	r = make_instance(&run, frames, e);
+	r = make_instance(&run, frames, inside, e);
 	if (!r)
 		r = run_frames(&run, path, &link_delta, e);
 	if (!r)

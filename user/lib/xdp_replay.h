@@ -34,7 +34,8 @@ struct xdp_replay {
 
 extern const char *const xdp_replay_reason[XDP_REPLAY_REASONS];
 
-int xdp_replay_run(const char *path, struct xdp_replay *out, struct sl_err *e);
+/* inside: SLUICE_INSIDE_* of the tunnels to look into. */
+int xdp_replay_run(const char *path, __u32 inside, struct xdp_replay *out, struct sl_err *e);
 void xdp_replay_clear(struct xdp_replay *r);
 
 #endif
