@@ -40,12 +40,12 @@ sum_json()
 		END { print packets + 0, steered + 0, passed + 0, in_flows + 0, bytes + 0, flows + 0 }'
 }
 
-# check_sums FILE: sets $sums.
+# check_sums FILE [inside TUNNELS]: sets $sums.
 check_sums()
 {
 	local out=$tmpdir/out.json packets steered passed in_flows
 
-	$sluice replay "$1" -j > "$out" 2> "$tmpdir/err"
+	$sluice replay "$@" -j > "$out" 2> "$tmpdir/err"
 	check_err $? "$1: $(cat "$tmpdir/err")"
 	sums=$(sum_json < "$out")
 	read -r packets steered passed in_flows _ <<< "$sums"
@@ -146,6 +146,30 @@ test_bad_files()
 	$sluice replay 2> /dev/null; [ $? = 2 ]; check_err $? "no file: not a usage error"
 }
 
+# The same packets in GRE, and one that is cut there: with the switch, their flows and the tunnel's.
+test_inside()
+{
+	local gre="45000034 00000000 402f0000 c0000201 c0000202 0000 0800" out
+
+	{
+		file_header 01
+		packet_header 66; echo "$ether 0800 $gre $ip_udp"
+		packet_header 66; echo "$ether 0800 $gre $back"
+		packet_header 65; echo "$ether 0800 $gre" "${ip_udp% 0000} 00"
+	} | hex > "$tmpdir/gre.pcap"
+	check_sums "$tmpdir/gre.pcap"
+	[ "$sums" = "3 3 0 3 197 1" ]; check_err $? "without the switch, counts are $sums"
+	check_sums "$tmpdir/gre.pcap" inside gtpu,ipip
+	[ "$sums" = "3 3 0 3 197 1" ]; check_err $? "with other tunnels, counts are $sums"
+	check_sums "$tmpdir/gre.pcap" inside vxlan,gre
+	[ "$sums" = "3 3 0 3 197 3" ]; check_err $? "with the switch, counts are $sums"
+	[ "$(grep -c '"saddr": "10.0.0.[12]"' "$tmpdir/out.json")" = 2 ]
+	check_err $? "the flows inside are missing"
+	out=$($sluice replay "$tmpdir/gre.pcap" inside gree 2>&1)
+	[ $? = 2 ] && [[ $out == "sluice: 'gree' is not a tunnel that can be looked into; "* ]]
+	check_err $? "an unknown tunnel: $out"
+}
+
 test_no_packets()
 {
 	file_header 01 | hex > "$tmpdir/nothing.pcap"
@@ -203,7 +227,8 @@ test_manifest()
 
 # Where our flows are not nDPI's, and why: flows that are equal, differ in bytes only, differ in
 # packets, are only ours, are only theirs (see oracle.awk, which prints which they are).
-#	tunnel		nDPI looks inside of GRE, IPIP, 6in4, VXLAN, GTP-U, CAPWAP; we key the tunnel
+#	tunnel		nDPI looks inside of GRE, IPIP, 6in4, VXLAN, GTP-U, CAPWAP; we key the tunnel,
+#			unless told otherwise (see below)
 #	icmp		we count an ICMP error with the flow it quotes, nDPI as a flow of its own
 #	fragments	ours are a flow without ports; nDPI gives those it can to the first one's flow
 #			and leaves out others
@@ -225,26 +250,48 @@ wa_voice.pcap			26 0 1 0 1	icmp
 zoom.pcap			29 0 2 1 3	tunnel, icmp
 "
 
+# The same with "inside" all that there is. What is not nDPI's then:
+#	icmp		as above, now inside
+#	pptp		GRE version 1 with PPP is not looked into
+#	capwap		nor is that
+oracle_inside="
+4in4tunnel.pcap			1 0 0 0 0
+6in4tunnel.pcap			7 0 1 1 2	icmp
+capwap.pcap			4 0 1 0 5	capwap
+gre.pcapng			0 0 0 1 1	pptp
+gtp_c.pcap			1 0 0 0 0
+syslog.pcap			21 0 0 0 0
+vxlan.pcap			4 0 0 0 0
+zoom.pcap			30 0 2 0 2	icmp
+"
+
+# compare_flows CAPTURE [inside TUNNELS]: sets $counts, of oracle.awk.
+compare_flows()
+{
+	$sluice replay -j "$@" > "$tmpdir/out.json" 2> "$tmpdir/err"
+	check_err $? "$1: $(cat "$tmpdir/err")"
+	awk -f selftests/bpf/oracle.awk "$tmpdir/out.json" "$1.out" > "$tmpdir/cmp"
+	counts=$(head -n 1 "$tmpdir/cmp")
+}
+
+# expected_of CAPTURE TABLE
+expected_of() { awk -v name="${1##*/}" '$1 == name { print $2, $3, $4, $5, $6 }' <<< "$2"; }
+
 test_oracle()
 {
-	local out file name counts same=0 equal=0 total=0 expected
+	local out file counts same=0 equal=0 total=0 expected
 
 	for out in $pcaps/ndpi/*.out; do
 		file=${out%.out}
-		name=${file##*/}
-		$sluice replay -j "$file" > "$tmpdir/out.json" 2> "$tmpdir/err"
-		check_err $? "$name: $(cat "$tmpdir/err")"
-		awk -f selftests/bpf/oracle.awk "$tmpdir/out.json" "$out" > "$tmpdir/cmp"
-		counts=$(head -n 1 "$tmpdir/cmp")
-		expected=$(awk -v name="$name" '$1 == name { print $2, $3, $4, $5, $6 }' \
-			<<< "$oracle_differs")
+		compare_flows "$file"
+		expected=$(expected_of "$file" "$oracle_differs")
 		if [ -z "$expected" ]; then
 			[[ $counts =~ ^[1-9][0-9]*\ 0\ 0\ 0\ 0$ ]]
-			check_err $? "$name: $(cat "$tmpdir/cmp")"
+			check_err $? "${file##*/}: $(cat "$tmpdir/cmp")"
 			equal=$((equal + 1))
 		else
 			[ "$counts" = "$expected" ]
-			check_err $? "$name, expected $expected: $(cat "$tmpdir/cmp")"
+			check_err $? "${file##*/}, expected $expected: $(cat "$tmpdir/cmp")"
 		fi
 		same=$((same + ${counts%% *}))
 		total=$((total + 1))
@@ -253,19 +300,34 @@ test_oracle()
 	[ $total -ge 40 ]; check_err $? "only $total captures have an oracle"
 }
 
+test_oracle_inside()
+{
+	local name counts expected
+
+	for name in $(awk '{ print $1 }' <<< "$oracle_inside"); do
+		compare_flows "$pcaps/ndpi/$name" inside gre,ipip,vxlan,geneve,gtpu
+		expected=$(expected_of "$name" "$oracle_inside")
+		[ "$counts" = "$expected" ]
+		check_err $? "$name, expected $expected: $(cat "$tmpdir/cmp")"
+	done
+}
+
 run_test test_small "a small capture, packet by packet"
 run_test test_raw_ip "raw IP and cooked captures; bytes are those captured"
 run_test test_large_frames "large frames go through xdp.frags"
 run_test test_bad_files "damaged and foreign files are refused with a sentence"
+run_test test_inside "flows inside of a tunnel, where told to look"
 run_test test_no_packets "a capture without packets"
 run_test test_no_trace "nothing is left on the system"
 if [ -e $pcaps/mix-shared.pcap ]; then
 	run_test test_mix "mix-shared.pcap: steered + passed = packets"
 	run_test test_manifest "every capture of the manifest: no packet is missing"
 	run_test test_oracle "flows, packets and bytes are nDPI's, but for known differences"
+	run_test test_oracle_inside "looking inside of tunnels: the flows are nDPI's, too"
 else
 	tap_skip "mix-shared.pcap: steered + passed = packets" "no $pcaps"
 	tap_skip "every capture of the manifest: no packet is missing" "no $pcaps"
 	tap_skip "flows, packets and bytes are nDPI's, but for known differences" "no $pcaps"
+	tap_skip "looking inside of tunnels: the flows are nDPI's, too" "no $pcaps"
 fi
 tap_end
