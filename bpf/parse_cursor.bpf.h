@@ -24,7 +24,7 @@
 #define PARSE_GO_ON	(-4)	/* the next header comes */
 #define PARSE_QUOTE	(-5)	/* an ICMP error: the packet it quotes comes */
 
-/* Above what all headers together can be: an inner one's offset, 6 KB of GTP-U's, twelve of IPv6. */
+/* Above what all headers together can be: 2 KB to a tunnel's, 4 KB of GTP-U's, 24 of IPv6's. */
 #define PARSE_OFFSET_MASK	0x7fff
 #define PARSE_BYTES_MASK	0xffff	/* all that an IP header can say */
 
