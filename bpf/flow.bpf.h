@@ -36,8 +36,16 @@ static __noinline void tell(struct packet *p, __u32 kind, __u32 cpu1, __u64 pack
 	ev->cpu1 = cpu1;
 	ev->packets = packets;
 	ev->bytes = bytes;
+	ev->features = p->features;
 	bpf_ringbuf_submit(ev, 0);
 	p->stats->announced++;
+}
+
+static __always_inline void see(struct sluice_seen *seen, const struct packet *p)
+{
+	seen->vlan_tci = p->features.vlan_tci;
+	seen->tos = p->features.tos;
+	seen->tcp_flags |= p->features.tcp_flags;
 }
 
 /* Adds to an entry's counters; atomically, as a flow may have changed its RX queue. */
@@ -54,6 +62,7 @@ static __always_inline void write_back(struct sluice_cached *c, struct sluice_fl
 	add_to_entry(f, c->packets, c->bytes, c->ticks);
 	if (c->place.cpu1)
 		f->place = c->place;
+	f->seen = c->seen;
 	c->packets = 0;
 	c->bytes = 0;
 }
@@ -97,7 +106,8 @@ static __always_inline struct sluice_place *entry_place(struct packet *p, struct
 }
 
 static __always_inline void fill_cached(struct packet *p, struct sluice_cached *c,
-					const struct sluice_place *place, __u32 flags)
+					const struct sluice_place *place,
+					const struct sluice_flow *f, __u32 flags)
 {
 	c->place.cpu1 = 0;
 	if (place)
@@ -105,6 +115,8 @@ static __always_inline void fill_cached(struct packet *p, struct sluice_cached *
 	c->packets = 1;
 	c->bytes = p->bytes;
 	c->flags = flags;
+	c->seen = f->seen;
+	see(&c->seen, p);
 	c->ticks = p->now;
 	c->written_ticks = p->now;
 	c->valid = p->control->changes + 1;
@@ -121,6 +133,7 @@ static __always_inline int cached_hit(struct packet *p, struct sluice_cached *c)
 	c->packets++;
 	c->bytes += p->bytes;
 	c->ticks = p->now;
+	see(&c->seen, p);
 	p->stats->cache_hits++;
 	return 1;
 }
@@ -149,6 +162,7 @@ static __noinline void missed##family(struct packet *p, const FLOW_KEY##family *
 	}										\
 	*candidate = 0;									\
 	fresh.report_at = p->config->report_packets;					\
+	see(&fresh.seen, p);								\
 	if (bpf_map_update_elem(&flows##family, key, &fresh, BPF_NOEXIST))		\
 		p->stats->admit_failed++;						\
 	else										\
@@ -183,6 +197,7 @@ static __always_inline struct sluice_place *looked_up##family(struct packet *p,	
 		if (same)								\
 			slot->c.valid = 0;						\
 		add_to_entry(f, 1, p->bytes, p->now);					\
+		see(&f->seen, p);							\
 		return place;								\
 	}										\
 	if (!same) {									\
@@ -191,7 +206,7 @@ static __always_inline struct sluice_place *looked_up##family(struct packet *p,	
 			write_back(&slot->c, evicted);					\
 		slot->key = *key;							\
 	}										\
-	fill_cached(p, &slot->c, place, flags);						\
+	fill_cached(p, &slot->c, place, f, flags);						\
 	return place ? &slot->c.place : NULL;						\
 }
 

@@ -9,6 +9,7 @@
 
 struct packet {
 	struct sluice_flow_key key __attribute__((aligned(8)));
+	struct sluice_features features;
 	__u64 bytes;
 	__u64 hash;
 	__u32 rxq;

@@ -88,29 +88,31 @@ static __noinline void stamp(struct xdp_md *ctx, const struct stamp *s, int pend
 
 /* Global, so that the verifier looks at each once and alone, whatever the caller knows. */
 int parse_rare(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key,
-	       struct sluice_inner *inner)
+	       struct sluice_features *features, struct sluice_inner *inner)
 {
-	if (!key || !inner)
+	if (!key || !features || !inner)
 		return SLUICE_PASS_truncated;
 	return sluice_parse_rare((void *)(long)ctx->data, (void *)(long)ctx->data_end, inside, key,
-				 NULL, inner);
+				 features, inner);
 }
 
-int parse_inner(struct xdp_md *ctx, struct sluice_inner *inner, struct sluice_flow_key *key)
+int parse_inner(struct xdp_md *ctx, struct sluice_inner *inner, struct sluice_flow_key *key,
+		struct sluice_features *features)
 {
-	if (!key || !inner)
+	if (!key || !features || !inner)
 		return SLUICE_PASS_truncated;
 	return sluice_parse_inner((void *)(long)ctx->data, (void *)(long)ctx->data_end, inner, key,
-				  NULL);
+				  features);
 }
 
 /* Out of line, so that a plain packet does not pay for "inner" either. */
-static __noinline int parse_slowly(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key)
+static __noinline int parse_slowly(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key,
+				   struct sluice_features *features)
 {
 	struct sluice_inner inner = { 0 };
-	int r = parse_rare(ctx, inside, key, &inner);
+	int r = parse_rare(ctx, inside, key, features, &inner);
 
-	return r == SLUICE_PARSE_INSIDE ? parse_inner(ctx, &inner, key) : r;
+	return r == SLUICE_PARSE_INSIDE ? parse_inner(ctx, &inner, key, features) : r;
 }
 
 static __always_inline int send(struct xdp_md *ctx, void *cpumap, const struct packet *p,
@@ -172,9 +174,9 @@ static __always_inline int steer(struct xdp_md *ctx, void *cpumap, __u64 bytes)
 	p.stats->seen++;
 
 	reason = sluice_parse_plain((void *)(long)ctx->data, (void *)(long)ctx->data_end, p.config->inside,
-				    &p.key, NULL);
+				    &p.key, &p.features);
 	if (reason == SLUICE_PARSE_RARE)
-		reason = parse_slowly(ctx, p.config->inside, &p.key);
+		reason = parse_slowly(ctx, p.config->inside, &p.key, &p.features);
 	if (reason != SLUICE_PARSED)
 		return pass(&p, reason);
 

@@ -39,7 +39,7 @@ with_traffic()
 	start in_ns rcv $order recv 7000 > "$tmpdir/received"
 	receiver=$pid
 	busywait 3000 bound; check_err $? "the receiver did not come up"
-	start in_ns snd $order send 10.9.0.2 7000 1000 1600000 128 > "$tmpdir/sent"
+	start in_ns snd $order send 10.9.0.2 7000 1000 2000000 512 > "$tmpdir/sent"
 	sender=$pid
 	"$@"
 	busywait 60000 pid_gone "$sender"; check_err $? "the sender did not end"

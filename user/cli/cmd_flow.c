@@ -56,6 +56,9 @@ static int show_json(const char *dev, const struct steer_flow *flows, size_t n)
 		if (!f->assign.flags)
 			json_object_set_new(entry, "cpu", json_null());
 		json_object_set_new(entry, "source", json_string(source_of(f)));
+		json_object_set_new(entry, "vlan_tci", json_integer(f->seen.vlan_tci));
+		json_object_set_new(entry, "tos", json_integer(f->seen.tos));
+		json_object_set_new(entry, "tcp_flags", json_integer(f->seen.tcp_flags));
 		json_object_set_new(entry, "generation", json_integer(f->assign.generation));
 		if (json_array_append_new(list, entry)) {
 			json_decref(list);

@@ -75,6 +75,8 @@ int steer_set_config(struct steer *s, const struct sluice_steer_config *c, struc
 		return sl_err(e, -EINVAL, "flags %#x, sample_mask %#x, announce_mask %#x, order_mask "
 			      "%#x: a mask must be a power of two less one", c->flags,
 			      c->sample_mask, c->announce_mask, c->order_mask);
+	if (c->inside & ~(__u32)SLUICE_INSIDE_ALL)
+		return sl_err(e, -EINVAL, "inside %#x: there are no such tunnels", c->inside);
 	r = steer_ticks(s, GAP_MS, &ticks);
 	if (!full.gap_ticks)
 		full.gap_ticks = ticks + 1;

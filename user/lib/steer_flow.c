@@ -127,6 +127,7 @@ static void add_cached(const struct steer *s, const struct sluice_flow_key *key,
 		f->packets += c->packets;
 		f->bytes += c->bytes;
 		f->ticks = c->ticks;
+		f->seen = c->seen;
 		if (c->place.cpu1)
 			f->place = c->place;
 	}

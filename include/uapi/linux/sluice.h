@@ -514,6 +514,13 @@ struct sluice_assign {		/* one word, so that it is read and written untorn */
 	__u32 generation;	/* that wrote it */
 };
 
+/* Of a flow's packets: the latest one's tags, and all TCP flags there were. */
+struct sluice_seen {
+	__u16 vlan_tci;		/* as in struct sluice_features */
+	__u8  tos;
+	__u8  tcp_flags;
+};
+
 struct sluice_flow {
 	__u64 packets;
 	__u64 bytes;
@@ -522,8 +529,10 @@ struct sluice_flow {
 	__u64 report_at;	/* number of packets at which it is reported next */
 	__u32 born_ticks;
 	__u32 ticks;		/* bpf_jiffies64() of the latest packet, low bits */
+	struct sluice_seen seen;
+	__u32 pad;
 };
-SLUICE_ASSERT_SIZE(struct sluice_flow, 56);
+SLUICE_ASSERT_SIZE(struct sluice_flow, 64);
 #define SLUICE_FLOW_OPERATOR	(1u << 0)
 #define SLUICE_FLOW_LEARNED	(1u << 1)
 
@@ -539,7 +548,7 @@ struct sluice_cached {
 	__u32 written_ticks;
 	__u32 ticks;
 	__u32 flags;		/* SLUICE_FLOW_* of the assignment */
-	__u32 pad;
+	struct sluice_seen seen;
 };
 SLUICE_ASSERT_SIZE(struct sluice_cached, 48);
 #define SLUICE_CACHE_PACKETS	64
@@ -676,8 +685,9 @@ struct sluice_flow_event {
 	__u16 cpu1;		/* where it is, CPU + 1; 0 for a miss */
 	__u64 packets;		/* of the entry; 1 for a miss */
 	__u64 bytes;
+	struct sluice_features features;	/* of the packet that caused it */
 };
-SLUICE_ASSERT_SIZE(struct sluice_flow_event, 64);
+SLUICE_ASSERT_SIZE(struct sluice_flow_event, 72);
 
 /*
  * Context of the syscall program "steer_ctl", run by BPF_PROG_RUN. It changes
