@@ -70,6 +70,8 @@ RL_ENV_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard selftests/rl/env_*.c)))
 RL_BINS     := $(patsubst %.c,$(B)/%,$(wildcard selftests/rl/known_results.c))
 FUZZ_CORPUS := $(B)/selftests/fuzz/parse/fuzz_corpus
 BENCH_BINS  := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/bench/bench_*.c)))
+BENCH_PARTS := $(filter-out $(BENCH_BINS:%=%.o) %.bpf.o,$(call obj,selftests/bench))
+BENCH_BPF   := $(patsubst %.bpf.c,$(B)/%.bpf.o,$(sort $(wildcard selftests/bench/*.bpf.c)))
 BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ	    := $(B)/xdp_steer.bpf.o
 SKEL	    := $(B)/include/xdp_steer.skel.h $(B)/include/probe.skel.h
@@ -92,7 +94,7 @@ kmod:			## build the module for KDIR, else the newest installed headers
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
 		$(if $(Q),-s,V=1) modules
 
-tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(FUZZ_BINS) $(FUZZ_CORPUS) $(LAB_BINS) $(RL_BINS)	## build the test programs
+tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(FUZZ_BINS) $(FUZZ_CORPUS) $(LAB_BINS) $(RL_BINS) $(BENCH_BINS)	## build the test programs
 check: all tests	## run every test (scripts/selftest.sh)
 	$(Q)scripts/selftest.sh
 fuzz: $(B)/selftests/fuzz/parse/fuzz_parse	## build the fuzzer of the parser (clang's libFuzzer)
@@ -162,7 +164,10 @@ $(RL_BINS): $(B)/%: $(B)/%.o $(B)/libenvs.a $(B)/libsluice.a
 $(MODT_BINS) $(FUZZ_BINS): $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
-$(LAB_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
+$(LAB_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BENCH_BINS): $(B)/%: $(B)/%.o $(BENCH_PARTS) $(B)/libsluiced.a $(B)/libsluice.a | $(BENCH_BPF)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -189,7 +194,7 @@ $(B)/bpf/%.part.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 	$(Q)$(STRIP) -g $@
-$(BPFT_OBJS): $(B)/%.bpf.o: %.bpf.c
+$(BPFT_OBJS) $(BENCH_BPF): $(B)/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<

@@ -1,116 +1,150 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the XDP program costs per packet, by BPF_PROG_RUN on a private
- * instance: nothing is attached or pinned. The rows are measured in
- * interleaved rounds, because the machine's speed drifts; compare ratios
- * within one run. The kernel reports whole nanoseconds, the mean of a round.
+ * What the data plane costs per packet, by BPF_PROG_RUN on private instances:
+ * nothing is attached or pinned. Prints a line per row and writes the rows that
+ * CONTRIBUTING.md describes to build/bench.json.
+ *
+ *	bench_steer [-r ROUNDS] [-q] [-o FILE]
+ *
+ * -q is for a test of the benchmark itself: small tables, few packets.
+ *
+ * Every row is measured once in each round, between the other rows. "ratio" is
+ * the median of the ratios to the floor (floor.bpf.h) of the same round; what a
+ * test run itself costs, the row "empty", is in both. In the rows with many
+ * flows a program writes the next source address and port into the packet and
+ * then does what the product does. What that writing costs is known from
+ * "rewritten_floor", the floor behind the same writing: its difference to the
+ * floor, of the same round, is taken off the row, so that all rows have the same
+ * floor.
  */
-#include <bpf/bpf.h>
+#include <errno.h>
+#include <jansson.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "../bpf/frames.h"
-#include "lib/steer_priv.h"
+#include "objects.h"
+#include "steer_rows.h"
 
 #define ROUNDS	21
-#define REPEAT	200000
 
-static const struct sluice_flow_key udp4 = {
-	.saddr = { 10, 0, 0, 1 }, .daddr = { 10, 0, 0, 2 },
-	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_UDP, .family = 4,
-};
-static const struct sluice_flow_key udp6 = {
-	.saddr = { 0xfd, [15] = 1 }, .daddr = { 0xfd, [15] = 2 },
-	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_UDP, .family = 6,
+struct options {
+	size_t rounds;
+	bool quick;
+	const char *file;
 };
 
-/* Not plain to the parser, which looks again. */
-static const struct sluice_flow_key esp4 = {
-	.saddr = { 10, 0, 0, 1 }, .daddr = { 10, 0, 0, 2 },
-	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_ESP, .family = 4,
-};
-
-/* Each row has an instance of its own, so that its tables stay as it needs them. */
-struct row {
-	const char *name;
-	const struct sluice_flow_key *key;
-	unsigned int vlans;
-	bool targets, flow, not_ip, fragment;
-	struct steer *steer;
-	struct frame frame;
-	unsigned int ns[ROUNDS];
-};
-
-static struct row rows[] = {
-	{ .name = "pass_not_ip", .key = &udp4, .not_ip = true },
-	{ .name = "pass_empty_tables", .key = &udp4 },
-	{ .name = "bucket4", .key = &udp4, .targets = true },
-	{ .name = "bucket6", .key = &udp6, .targets = true },
-	{ .name = "bucket4_vlan2", .key = &udp4, .targets = true, .vlans = 2 },
-	{ .name = "bucket4_fragment", .key = &udp4, .targets = true, .fragment = true },
-	{ .name = "bucket4_esp", .key = &esp4, .targets = true },
-	{ .name = "flow4", .key = &udp4, .targets = true, .flow = true },
-	{ .name = "flow6", .key = &udp6, .targets = true, .flow = true },
-};
-#define N_ROWS	(sizeof(rows) / sizeof(rows[0]))
-
-static int prepare(struct row *r, struct sl_err *e)
+static int report(const struct bench *b, const struct options *o, struct sl_err *e)
 {
-	const __u16 cpu = 0;
-	int ret;
+	const struct row *floor = &b->row[ROW_floor];
+	json_t *all = json_array();
+	int r = 0;
 
-	frame_make(&r->frame, r->key, r->vlans, 18);
-	if (r->not_ip)
-		r->frame.data[12] = 0x88, r->frame.data[13] = 0xcc;	/* LLDP */
-	if (r->fragment)
-		r->frame.data[ETH_HLEN + 6] = 0x20;	/* more fragments */
-	r->steer = steer_alloc(NULL);
-	if (!r->steer)
-		return sl_err(e, -1, "out of memory");
-	ret = steer_load_object(r->steer, 1024, true, e);
-	if (ret == 0)
-		ret = steer_open_maps(r->steer, e);
-	if (ret == 0 && r->targets)
-		ret = steer_write_targets(r->steer, &cpu, 1, 0, e);
-	if (ret == 0 && r->flow)
-		ret = steer_flow_set(r->steer, r->key, cpu, SLUICE_FLOW_OPERATOR, 1, e);
-	return ret;
-}
+	for (int i = 0; i < ROW_MAX; i++) {
+		const struct row *row = &b->row[i];
+		const double ratio = median_ratio(row, floor, o->rounds);
+		struct summary s;
 
-static int ascending(const void *a, const void *b)
-{
-	const unsigned int x = *(const unsigned int *)a, y = *(const unsigned int *)b;
-
-	return (x > y) - (x < y);
-}
-
-int main(void)
-{
-	struct sl_err e = { "" };
-	int status = 0;
-
-	for (size_t i = 0; i < N_ROWS && !status; i++)
-		if (prepare(&rows[i], &e) < 0) {
-			fprintf(stderr, "bench_steer: %s: %s\n", rows[i].name, e.text);
-			status = 1;
-		}
-	for (unsigned int n = 0; n < ROUNDS && !status; n++)
-		for (size_t i = 0; i < N_ROWS && !status; i++) {
-			LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = rows[i].frame.data,
-				    .data_size_in = rows[i].frame.bytes, .repeat = REPEAT);
-
-			status = !!bpf_prog_test_run_opts(rows[i].steer->prog[STEER_PROG_xdp_steer], &o);
-			rows[i].ns[n] = o.duration;
-		}
-	for (size_t i = 0; i < N_ROWS && !status; i++) {
-		struct row *r = &rows[i];
-
-		qsort(r->ns, ROUNDS, sizeof(r->ns[0]), ascending);
-		printf("steer/%s/median_ns %u  (min %u, max %u, %d rounds; ratio to %s %.2f)\n",
-		       r->name, r->ns[ROUNDS / 2], r->ns[0], r->ns[ROUNDS - 1], ROUNDS, rows[0].name,
-		       (double)r->ns[ROUNDS / 2] / rows[0].ns[ROUNDS / 2]);
+		summarise(row->ns, o->rounds, &s);
+		printf("steer/%s/median_ns %.1f  (iqr %.1f, min %.1f, max %.1f, %zu rounds; "
+		       "ratio to floor %.2f)\n", row->name, s.median, s.iqr, s.min, s.max,
+		       o->rounds, ratio);
+		if (row->in_json)
+			json_array_append_new(all, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f}",
+				"name", row->name, "median_ns", s.median, "iqr_ns", s.iqr,
+				"min_ns", s.min, "max_ns", s.max, "ratio_to_floor", ratio));
 	}
-	for (size_t i = 0; i < N_ROWS; i++)
-		steer_close(rows[i].steer);
-	return status;
+	if (json_dump_file(all, o->file, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
+		r = sl_err(e, -EIO, "cannot write %s", o->file);
+	json_decref(all);
+	return r;
+}
+
+/* Both programs' part: the stamp in front of one packet in 64, and reading it. */
+static int report_sampling(const struct bench *b, size_t rounds, struct sl_err *e)
+{
+	const struct row *sampled = &b->row[ROW_hit4_sampled];
+	const struct sluice_steer_stats *stats = sampled->steer->steer_stats;
+	const __u64 sent = sampled->steer->sent[0].packets;
+	double steer, deliver;
+
+	if (stats->sampled != sent / 64 || stats->meta_failed)
+		return sl_err(e, -EPROTO, "of %llu packets %llu were sampled, %llu could not be; "
+			      "one in 64 should be", sent, stats->sampled, stats->meta_failed);
+	steer = median_difference(sampled, &b->row[ROW_hit4_undone], rounds);
+	deliver = median_difference(&b->row[ROW_cpumap_sampled], &b->row[ROW_cpumap_undone], rounds);
+	printf("steer/sampling/added_ns %.2f  (one packet in 64: xdp_steer %.2f, cpu_deliver %.2f; "
+	       "of hit4 %.1f %%)\n", steer + deliver, steer, deliver,
+	       100 * median_ratio(sampled, &b->row[ROW_hit4_undone], rounds) - 100);
+	return 0;
+}
+
+static void report_live(const struct bench *b, size_t rounds)
+{
+	struct summary s;
+
+	summarise(b->row[ROW_live].ns, rounds, &s);
+	printf("steer/live/mpps %.2f  (one CPU to another; time per packet is %.2f that of the floor "
+	       "before the same cpumap)\n", 1000 / s.median,
+	       median_ratio(&b->row[ROW_live], &b->row[ROW_live_floor], rounds));
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "r:qo:")) != -1) {
+		if (c == 'r')
+			o->rounds = strtoul(optarg, NULL, 10);
+		else if (c == 'q')
+			o->quick = true;
+		else if (c == 'o')
+			o->file = optarg;
+		else
+			return -EINVAL;
+	}
+	return o->rounds && optind == argc ? 0 : -EINVAL;
+}
+
+/* Live frames are delivered on CPU 0, so they come from the last one. */
+static void pin_to_last_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .rounds = ROUNDS, .file = "build/bench.json" };
+	static struct bench b;
+	struct sl_err e = { "" };
+	int r;
+
+	if (parse(argc, argv, &o)) {
+		fprintf(stderr, "usage: bench_steer [-r ROUNDS] [-q] [-o FILE]\n");
+		return 2;
+	}
+	pin_to_last_cpu();
+	/* Live frames come in by the loopback interface of this namespace, and end there. */
+	if (unshare(CLONE_NEWNET)) {
+		perror("bench_steer: unshare");
+		return 1;
+	}
+	r = bench_prepare(&b, o.rounds, o.quick, &e);
+	if (r == 0)
+		r = measure(b.row, ROW_MAX, o.rounds, &e);
+	if (r == 0)
+		r = report(&b, &o, &e);
+	if (r == 0)
+		r = report_sampling(&b, o.rounds, &e);
+	if (r == 0)
+		report_live(&b, o.rounds);
+	else
+		fprintf(stderr, "bench_steer: %s\n", e.text);
+	bench_free(&b);
+	return r != 0;
 }
