@@ -66,14 +66,18 @@ static __always_inline enum drained drained(const struct sluice_place *place,
 
 /*
  * Called when the place is not where it is wanted, or has been pending. want1 is
- * a CPU + 1, or 0: the stack, here. Not inlined, since it is rare.
+ * a CPU + 1, or 0: the stack, here. rxq is the queue of the packet at hand. Not
+ * inlined, since it is rare.
  */
-static __noinline void move(struct sluice_place *place, __u32 want1,
-			    struct sluice_steer_stats *stats, const struct sluice_steer_config *c)
+static __noinline void move(struct sluice_place *place, __u32 want1, __u32 rxq,
+			    const struct sluice_steer_config *c)
 {
+	struct sluice_steer_stats *stats = bpf_map_lookup_elem(&steer_stats, &rxq);
 	struct old_cpu old;
 	enum drained how;
 
+	if (!stats)
+		return;
 	if (place->cpu1 == want1) {
 		stats->moves_cancelled++;
 		place->flags = 0;
@@ -81,6 +85,7 @@ static __noinline void move(struct sluice_place *place, __u32 want1,
 	}
 	if (!place->cpu1) {
 		place->cpu1 = want1;
+		place->rxq = rxq;
 		place->flags = 0;
 		return;
 	}
@@ -107,18 +112,21 @@ static __noinline void move(struct sluice_place *place, __u32 want1,
 	place->flags = 0;
 }
 
-static __always_inline void settle(struct sluice_place *place, __u32 want1,
-				   struct sluice_steer_stats *stats,
+static __always_inline void settle(struct sluice_place *place, __u32 want1, __u32 rxq,
 				   const struct sluice_steer_config *c)
 {
 	if (place->cpu1 != want1 || place->flags)
-		move(place, want1, stats, c);
+		move(place, want1, rxq, c);
 }
 
 /* Its CPU has no cpumap entry any more: it begins anew, and what was there may be overtaken. */
-static __noinline void lose(struct sluice_place *place, struct sluice_steer_stats *stats,
+static __noinline void lose(struct sluice_place *place, __u32 rxq,
 			    const struct sluice_steer_config *c)
 {
+	struct sluice_steer_stats *stats = bpf_map_lookup_elem(&steer_stats, &rxq);
+
+	if (!stats)
+		return;
 	if (place->flags & SLUICE_PLACE_PENDING)
 		stats->moves_cancelled++;
 	if (place->seq && (__u32)bpf_jiffies64() - place->ticks <= gap_ticks(c))

@@ -45,15 +45,15 @@ MAP_SHOWN(buckets, SLUICE_BUCKETS, struct sluice_bucket);
 MAP_SHOWN(deliver, SLUICE_MAX_CPUS, struct sluice_deliver);
 
 /* One block per RX queue, see the contract. */
-MAP_SHOWN(bucket_state, SLUICE_RXQS * SLUICE_BUCKETS, struct sluice_bucket_state);
-MAP_SHOWN(sent, SLUICE_RXQS * SLUICE_MAX_CPUS, struct sluice_counter);
-MAP_SHOWN(passed, SLUICE_RXQS * SLUICE_PASS_SLOTS, struct sluice_counter);
-MAP_SHOWN(steer_stats, SLUICE_RXQS, struct sluice_steer_stats);
-MAP_SHOWN(cache4, SLUICE_RXQS * SLUICE_CACHE_SLOTS, struct sluice_cached4);
-MAP_SHOWN(cache6, SLUICE_RXQS * SLUICE_CACHE_SLOTS, struct sluice_cached6);
-MAP_HIDDEN(acks, SLUICE_RXQS * SLUICE_MAX_CPUS, struct sluice_ack);
-MAP_HIDDEN(candidates, SLUICE_RXQS * SLUICE_CANDIDATES, __u32);
-MAP_HIDDEN(order, SLUICE_RXQS * SLUICE_ORDER_SLOTS, struct sluice_order);
+MAP_SHOWN(bucket_state, SLUICE_RXQS_BY_HAND * SLUICE_BUCKETS, struct sluice_bucket_state);
+MAP_SHOWN(sent, SLUICE_RXQS_BY_HAND * SLUICE_MAX_CPUS, struct sluice_counter);
+MAP_SHOWN(passed, SLUICE_RXQS_BY_HAND * SLUICE_PASS_SLOTS, struct sluice_counter);
+MAP_SHOWN(steer_stats, SLUICE_RXQS_BY_HAND, struct sluice_steer_stats);
+MAP_SHOWN(cache4, SLUICE_RXQS_BY_HAND * SLUICE_CACHE_SLOTS, struct sluice_cached4);
+MAP_SHOWN(cache6, SLUICE_RXQS_BY_HAND * SLUICE_CACHE_SLOTS, struct sluice_cached6);
+MAP_HIDDEN(acks, SLUICE_RXQS_BY_HAND * SLUICE_MAX_CPUS, struct sluice_ack);
+MAP_HIDDEN(candidates, SLUICE_RXQS_BY_HAND * SLUICE_CANDIDATES, __u32);
+MAP_HIDDEN(order, SLUICE_RXQS_BY_HAND * SLUICE_ORDER_SLOTS, struct sluice_order);
 
 _Static_assert(SLUICE_PASS_MAX <= SLUICE_PASS_SLOTS, "a block of \"passed\" is too small");
 

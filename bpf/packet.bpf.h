@@ -9,22 +9,34 @@
 
 struct packet {
 	struct sluice_flow_key key __attribute__((aligned(8)));
-	struct sluice_features features;
+	struct sluice_features features __attribute__((aligned(8)));
 	__u64 bytes;
 	__u64 hash;
 	__u32 rxq;
 	__u32 now;		/* bpf_jiffies64(), low bits */
 	const struct sluice_steer_config *config;
 	struct sluice_steer_control *control;
-	struct sluice_steer_stats *stats;
 };
 
-static __always_inline void count(struct sluice_counter *c, __u64 bytes)
+static __always_inline void packet_clear(struct packet *p)
 {
-	if (c) {
-		c->packets++;
-		c->bytes += bytes;
-	}
+	p->key = (struct sluice_flow_key){ 0 };
+	p->features = (struct sluice_features){ 0 };
+}
+
+static __always_inline struct sluice_steer_stats *stats_of(const struct packet *p)
+{
+	__u32 rxq = p->rxq;
+
+	return bpf_map_lookup_elem(&steer_stats, &rxq);
+}
+
+static __always_inline void count_lapsed(const struct packet *p)
+{
+	struct sluice_steer_stats *stats = stats_of(p);
+
+	if (stats)
+		stats->lapsed++;
 }
 
 static __always_inline int lease_runs(const struct packet *p)
@@ -55,7 +67,7 @@ static __always_inline __u32 bucket_want1(const struct packet *p)
 	if ((b.flags & (SLUICE_BUCKET_F_LEARNED | SLUICE_BUCKET_F_HOLD)) == SLUICE_BUCKET_F_LEARNED) {
 		if (lease_runs(p))
 			return cpu1_of(b.learned_cpu);
-		p->stats->lapsed++;
+		count_lapsed(p);
 	}
 	return b.flags & SLUICE_BUCKET_F_BASELINE ? cpu1_of(b.cpu) : 0;
 }
@@ -67,7 +79,7 @@ static __always_inline struct sluice_bucket_state *bucket_settled(const struct p
 	struct sluice_bucket_state *b = bpf_map_lookup_elem(&bucket_state, &index);
 
 	if (b)
-		settle(&b->place, bucket_want1(p), p->stats, p->config);
+		settle(&b->place, bucket_want1(p), p->rxq, p->config);
 	return b;
 }
 

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The one parser: from a frame to a flow key, or to the reason why it has none.
- * It has up to three steps, of which the second and third are best out of line:
  *
- *	r = sluice_parse_plain(data, end, inside, &key, features);
- *	if (r == SLUICE_PARSE_RARE)
- *		r = sluice_parse_rare(data, end, inside, &key, features, &inner);
+ *	r = sluice_parse_outer(data, end, inside, &key, features, &inner);
  *	if (r == SLUICE_PARSE_INSIDE)
  *		r = sluice_parse_inner(data, end, &inner, &key, features);
  *
  * Then r is SLUICE_PARSED, or the enum sluice_pass why there is no key. key and
  * features must be all zero at first; where the result is SLUICE_PARSED they are
  * complete, whatever the step before left in them. Where features is the constant
- * NULL, nothing is compiled for them. In BPF sluice_parse_rare() and
+ * NULL, nothing is compiled for them. In BPF sluice_parse_outer() and
  * sluice_parse_inner() belong into a global function each, which checks its
  * pointers for NULL first: the verifier then looks at it once and apart, and its
  * work does not multiply (see parse_settle()).
@@ -24,17 +21,17 @@
  * of BPF, only a first and a last pointer, so that user space can run it too
  * (selftests/fuzz does).
  *
- * Most packets are TCP or UDP directly behind IP, so that the same functions
- * are compiled three times: sluice_parse_plain() gives up (SLUICE_PARSE_RARE) at
- * the first header that is something else, and sluice_parse_rare(), meant to be
- * out of line, then starts again. A rare packet pays the few ns of the first
- * attempt, and a plain one nothing for all that it is not.
+ * Most packets are TCP or UDP directly behind an IP header without options, and
+ * have one VLAN tag or none. sluice_parse_usual4() and sluice_parse_usual6(), after
+ * sluice_parse_usual_link(), know only these, and say nothing of any other, malformed
+ * ones included. They are for speed alone: what they find they leave in registers,
+ * and the steps above would find the same.
  *
  * "inside" has the bits (SLUICE_INSIDE_*) of the tunnels that are looked into.
- * The outer packet's key is complete when sluice_parse_rare() finds one of them
+ * The outer packet's key is complete when sluice_parse_outer() finds one of them
  * (SLUICE_PARSE_INSIDE); sluice_parse_inner() replaces it by the inner packet's
  * key, or leaves it as it is: which of the two, the contract says at
- * SLUICE_TUNNELS. With inside 0 a UDP packet pays one test, and others nothing.
+ * SLUICE_TUNNELS.
  *
  * Judged are headers, not payload: a frame that ends before the length in its
  * IP header says so is the stack's business (and, with multi-buffer XDP, may be
@@ -59,18 +56,27 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <linux/sluice.h>
+#include <sluice/hash.h>
 
 #include "parse_cursor.bpf.h"
 #include "parse_tunnel.bpf.h"
 
 enum parse_mode {
-	PARSE_PLAIN,
 	PARSE_WHOLE,
 	PARSE_INNER,	/* what a tunnel carries: as much is there as the outer packet holds */
 	PARSE_QUOTED,	/* what an ICMP error quotes: as much is there as the quote holds */
 };
 
-/* From sluice_parse_rare() to sluice_parse_inner(): where a tunnel's header begins. */
+/* What sluice_parse_usual4() or 6 found. */
+struct sluice_usual {
+	__u64 word[5];		/* of a struct sluice_flow4_key, or of a struct sluice_flow_key */
+	__u16 vlan_tci;		/* this and the rest as in struct sluice_features */
+	__u16 length;
+	__u8 tos;
+	__u8 tcp_flags;
+};
+
+/* From sluice_parse_outer() to sluice_parse_inner(): where a tunnel's header begins. */
 struct sluice_inner {
 	__u32 offset;	/* in the frame */
 	__u32 bytes;	/* that the outer IP header says are left there */
@@ -178,7 +184,7 @@ PARSE_INLINE int parse_mpls(struct parse_cursor *c, __be16 *proto)
 }
 
 /* To the IP header, whose EtherType is *proto then. */
-PARSE_INLINE int parse_link(struct parse_cursor *c, __be16 *proto, enum parse_mode mode)
+PARSE_INLINE int parse_link(struct parse_cursor *c, __be16 *proto)
 {
 	const struct ethhdr *eth = c->pos;
 	const struct parse_vlan *tag = (const void *)(eth + 1);
@@ -202,12 +208,42 @@ PARSE_INLINE int parse_link(struct parse_cursor *c, __be16 *proto, enum parse_mo
 		return PARSE_GO_ON;
 	if (*proto != bpf_htons(ETH_P_PPP_SES) && !parse_is_mpls(*proto))
 		return parse_is_vlan(*proto) ? SLUICE_PASS_too_many_vlans : SLUICE_PASS_not_ip;
-	if (mode == PARSE_PLAIN)
-		return SLUICE_PARSE_RARE;
 	return parse_is_mpls(*proto) ? parse_mpls(c, proto) : parse_pppoe(c, proto);
 }
 
 /* --- IP -------------------------------------------------------------------- */
+
+/*
+ * Who hashes and compares keys reads them by words. They are written by words, too,
+ * since a CPU cannot forward two halves from its store buffer to one load.
+ */
+PARSE_INLINE void parse_set_addr4(__u8 to[16], __be32 addr)
+{
+	const __u64 word = SLUICE_HALVES(addr, 0);
+
+	__builtin_memcpy(to, &word, sizeof(word));
+}
+
+PARSE_INLINE void parse_set_addr6(__u8 to[16], const struct in6_addr *addr)
+{
+	const __u64 word[2] = {
+		SLUICE_HALVES(addr->in6_u.u6_addr32[0], addr->in6_u.u6_addr32[1]),
+		SLUICE_HALVES(addr->in6_u.u6_addr32[2], addr->in6_u.u6_addr32[3]),
+	};
+
+	__builtin_memcpy(to, word, sizeof(word));
+}
+
+/* Both ports, from the packet as they are, beside what is known of the rest of the word. */
+PARSE_INLINE void parse_set_ports(struct sluice_flow_key *key, const __be16 ports[2])
+{
+	__u32 both;
+	__u64 word;
+
+	__builtin_memcpy(&both, ports, sizeof(both));
+	word = SLUICE_HALVES(both, SLUICE_BYTES(key->proto, key->family));
+	__builtin_memcpy(&key->sport, &word, sizeof(word));
+}
 
 PARSE_INLINE int parse_ip4(struct parse_cursor *c, struct sluice_flow_key *key,
 			   enum parse_mode mode)
@@ -227,8 +263,8 @@ PARSE_INLINE int parse_ip4(struct parse_cursor *c, struct sluice_flow_key *key,
 	if (c->pos + header > c->end)
 		return SLUICE_PASS_truncated;
 
-	__builtin_memcpy(key->saddr, &ip->saddr, sizeof(ip->saddr));
-	__builtin_memcpy(key->daddr, &ip->daddr, sizeof(ip->daddr));
+	parse_set_addr4(key->saddr, ip->saddr);
+	parse_set_addr4(key->daddr, ip->daddr);
 	key->family = 4;
 	key->proto = ip->protocol;
 	if (c->features && mode != PARSE_QUOTED) {
@@ -252,8 +288,8 @@ PARSE_INLINE int parse_ip6(struct parse_cursor *c, struct sluice_flow_key *key,
 		return SLUICE_PASS_truncated;
 	if (ip->version != 6 || (mode == PARSE_INNER && c->bytes < sizeof(*ip)))
 		return SLUICE_PASS_bad_ip;
-	__builtin_memcpy(key->saddr, &ip->saddr, sizeof(ip->saddr));
-	__builtin_memcpy(key->daddr, &ip->daddr, sizeof(ip->daddr));
+	parse_set_addr6(key->saddr, &ip->saddr);
+	parse_set_addr6(key->daddr, &ip->daddr);
 	key->family = 6;
 	key->proto = ip->nexthdr;
 	c->pos = ip + 1;
@@ -264,7 +300,7 @@ PARSE_INLINE int parse_ip6(struct parse_cursor *c, struct sluice_flow_key *key,
 		c->features->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 		c->features->length = payload > 0xffff - sizeof(*ip) ? 0xffff : payload + sizeof(*ip);
 	}
-	if (mode == PARSE_PLAIN || mode == PARSE_WHOLE)
+	if (mode == PARSE_WHOLE)
 		c->bytes = payload;
 	else
 		c->bytes -= sizeof(*ip);
@@ -331,8 +367,6 @@ PARSE_INLINE __u32 parse_l4_bytes(__u8 proto, enum parse_mode mode)
 		bytes = sizeof(struct tcphdr);
 	else if (proto == IPPROTO_UDP)
 		bytes = sizeof(struct udphdr);
-	else if (mode == PARSE_PLAIN)
-		return 0;
 	else if (proto == IPPROTO_SCTP || proto == IPPROTO_DCCP)
 		bytes = 12;
 	else if (proto == IPPROTO_UDPLITE || proto == IPPROTO_ESP)
@@ -377,14 +411,12 @@ PARSE_INLINE int parse_l4(struct parse_cursor *c, struct sluice_flow_key *key,
 			  enum parse_mode mode)
 {
 	const __u32 bytes = parse_l4_bytes(key->proto, mode);
-	const int outer = mode == PARSE_PLAIN || mode == PARSE_WHOLE;
+	const int outer = mode == PARSE_WHOLE;
 	const __be16 *ports = c->pos;
 	const __u8 *flags;
 	int r;
 
 	if (!bytes) {
-		if (mode == PARSE_PLAIN)
-			return SLUICE_PARSE_RARE;
 		if (key->proto == (key->family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 			return parse_icmp(c, key, mode);
 		if (outer)
@@ -404,10 +436,7 @@ PARSE_INLINE int parse_l4(struct parse_cursor *c, struct sluice_flow_key *key,
 	}
 	if (outer && c->inside && key->proto == IPPROTO_UDP)
 		c->tunnel = parse_tunnel_of_port(c->inside, ports[1]);
-	if (c->tunnel && mode == PARSE_PLAIN)
-		return SLUICE_PARSE_RARE;
-	key->sport = ports[0];
-	key->dport = ports[1];
+	parse_set_ports(key, ports);
 	if (!c->tunnel)
 		return SLUICE_PARSED;
 	c->pos += sizeof(struct udphdr);
@@ -420,7 +449,7 @@ PARSE_INLINE int parse_ip(struct parse_cursor *c, int six, struct sluice_flow_ke
 {
 	int r = six ? parse_ip6(c, key, mode) : parse_ip4(c, key, mode);
 
-	if (r == PARSE_GO_ON && mode != PARSE_PLAIN) {
+	if (r == PARSE_GO_ON) {
 		parse_settle(c);
 		r = parse_exts(c, key);
 	}
@@ -455,36 +484,143 @@ PARSE_INLINE int parse_quote(struct parse_cursor *c, struct sluice_flow_key *key
 	return SLUICE_PARSED;
 }
 
-PARSE_INLINE int parse_frame(struct parse_cursor *c, struct sluice_flow_key *key,
-			     enum parse_mode mode)
+/* --- the steps -------------------------------------------------------------- */
+
+/* One load; unaligned, which the kernels' verifiers allow where the CPU does. */
+PARSE_INLINE __u64 parse_load64(const void *p)
 {
+#ifdef __bpf__
+	return *(const __u64 *)p;
+#else
+	__u64 word;
+
+	__builtin_memcpy(&word, p, sizeof(word));
+	return word;
+#endif
+}
+
+/* Past the Ethernet header and at most one tag, to what *proto says; NULL: unusual. */
+PARSE_INLINE const void *sluice_parse_usual_link(const void *data, const void *end, __be16 *proto,
+					  struct sluice_usual *u)
+{
+	const struct parse_vlan *tag = data + ETH_HLEN;
+
+	if (data + ETH_HLEN > end)
+		return NULL;
+	*proto = *(const __be16 *)(data + 2 * ETH_ALEN);
+	u->vlan_tci = 0;
+	if (!parse_is_vlan(*proto))
+		return data + ETH_HLEN;
+	if ((const void *)(tag + 1) > end)
+		return NULL;
+	u->vlan_tci = bpf_ntohs(tag->tci);
+	*proto = tag->proto;
+	return tag + 1;
+}
+
+/* TCP or UDP, that is whole: the last word of a key, whose family is the constant given; or 0. */
+PARSE_INLINE __u64 parse_usual_l4(const void *l4, const void *end, __u32 inside, __u8 proto,
+				  __u8 family, __u32 bytes, struct sluice_usual *u)
+{
+	const __be16 *ports = l4;
+	__u32 both;
+
+	u->tcp_flags = 0;
+	if (proto == IPPROTO_TCP) {
+		if (l4 + sizeof(struct tcphdr) > end || bytes < sizeof(struct tcphdr))
+			return 0;
+		u->tcp_flags = *(const __u8 *)(l4 + PARSE_TCP_FLAGS);
+	} else {
+		if (proto != IPPROTO_UDP || l4 + sizeof(struct udphdr) > end ||
+		    bytes < sizeof(struct udphdr))
+			return 0;
+		if (inside && parse_tunnel_of_port(inside, ports[1]))
+			return 0;
+	}
+	__builtin_memcpy(&both, ports, sizeof(both));
+	return SLUICE_HALVES(both, SLUICE_BYTES(proto, family));
+}
+
+/* IPv4 without options, no fragment. Returns whether it is that. */
+PARSE_INLINE int sluice_parse_usual4(const void *l3, const void *end, __u32 inside,
+				     struct sluice_usual *u)
+{
+	const struct iphdr *ip = l3;
+
+	if ((const void *)(ip + 1) > end || *(const __u8 *)l3 != 0x45 ||
+	    ip->frag_off & bpf_htons(PARSE_IP4_MF_OR_OFFSET))
+		return 0;
+	u->length = bpf_ntohs(ip->tot_len);
+	if (u->length < sizeof(*ip))
+		return 0;
+	u->word[1] = parse_usual_l4(ip + 1, end, inside, ip->protocol, 4, u->length - sizeof(*ip), u);
+	if (!u->word[1])
+		return 0;
+	u->word[0] = parse_load64(&ip->saddr);
+	u->tos = ip->tos;
+	return 1;
+}
+
+/* IPv6 without extension headers. */
+PARSE_INLINE int sluice_parse_usual6(const void *l3, const void *end, __u32 inside,
+				     struct sluice_usual *u)
+{
+	const struct ipv6hdr *ip = l3;
+	__u32 bytes;
+
+	if ((const void *)(ip + 1) > end || ip->version != 6)
+		return 0;
+	bytes = bpf_ntohs(ip->payload_len);
+	u->word[4] = parse_usual_l4(ip + 1, end, inside, ip->nexthdr, 6, bytes, u);
+	if (!u->word[4])
+		return 0;
+	u->word[0] = parse_load64(&ip->saddr);
+	u->word[1] = parse_load64((const void *)&ip->saddr + 8);
+	u->word[2] = parse_load64(&ip->daddr);
+	u->word[3] = parse_load64((const void *)&ip->daddr + 8);
+	u->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	u->length = bytes > 0xffff - sizeof(*ip) ? 0xffff : bytes + sizeof(*ip);
+	return 1;
+}
+
+PARSE_INLINE void parse_usual_features(const struct sluice_usual *u, struct sluice_features *f)
+{
+	f->vlan_tci = u->vlan_tci;
+	f->length = u->length;
+	f->tos = u->tos;
+	f->tcp_flags = u->tcp_flags;
+}
+
+/* What the other steps would have found. key and features are all zero at first. */
+PARSE_INLINE void sluice_usual4_key(const struct sluice_usual *u, struct sluice_flow_key *key,
+				    struct sluice_features *features)
+{
+	parse_set_addr4(key->saddr, SLUICE_FIRST_HALF(u->word[0]));
+	parse_set_addr4(key->daddr, SLUICE_SECOND_HALF(u->word[0]));
+	__builtin_memcpy(&key->sport, &u->word[1], sizeof(u->word[1]));
+	parse_usual_features(u, features);
+}
+
+PARSE_INLINE void sluice_usual6_key(const struct sluice_usual *u, struct sluice_flow_key *key,
+				    struct sluice_features *features)
+{
+	__builtin_memcpy(key, u->word, sizeof(*key));
+	parse_usual_features(u, features);
+}
+
+PARSE_INLINE int sluice_parse_outer(const void *data, const void *data_end, __u32 inside,
+				    struct sluice_flow_key *key, struct sluice_features *features,
+				    struct sluice_inner *inner)
+{
+	struct parse_cursor c = { .data = data, .end = data_end, .pos = data,
+				  .inside = inside, .features = features };
 	__be16 proto;
-	int r = parse_link(c, &proto, mode);
+	int r = parse_link(&c, &proto);
 
 	if (r != PARSE_GO_ON)
 		return r;
-	if (mode != PARSE_PLAIN)
-		parse_settle(c);
-	return parse_ip(c, proto == bpf_htons(ETH_P_IPV6), key, mode);
-}
-
-PARSE_INLINE int sluice_parse_plain(const void *data, const void *data_end, __u32 inside,
-				    struct sluice_flow_key *key, struct sluice_features *features)
-{
-	struct parse_cursor c = { .data = data, .end = data_end, .pos = data,
-				  .inside = inside, .features = features };
-
-	return parse_frame(&c, key, PARSE_PLAIN);
-}
-
-PARSE_INLINE int sluice_parse_rare(const void *data, const void *data_end, __u32 inside,
-				   struct sluice_flow_key *key, struct sluice_features *features,
-				   struct sluice_inner *inner)
-{
-	struct parse_cursor c = { .data = data, .end = data_end, .pos = data,
-				  .inside = inside, .features = features };
-	int r = parse_frame(&c, key, PARSE_WHOLE);
-
+	parse_settle(&c);
+	r = parse_ip(&c, proto == bpf_htons(ETH_P_IPV6), key, PARSE_WHOLE);
 	if (r == PARSE_QUOTE)
 		return parse_quote(&c, key);
 	if (r == SLUICE_PARSE_INSIDE) {
@@ -499,7 +635,7 @@ PARSE_INLINE int sluice_parse_rare(const void *data, const void *data_end, __u32
 PARSE_INLINE int parse_inner_link(struct parse_cursor *c, __be16 *proto)
 {
 	const void *start = c->pos;
-	int r = parse_link(c, proto, PARSE_INNER);
+	int r = parse_link(c, proto);
 	__u32 used = c->pos - start;
 
 	if (r != PARSE_GO_ON)

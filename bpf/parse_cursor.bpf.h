@@ -19,10 +19,9 @@
 
 /* Beside the enum sluice_pass, the reasons to pass: */
 #define SLUICE_PARSED	(-1)	/* the key is complete */
-#define SLUICE_PARSE_RARE (-2)	/* not plain: ask sluice_parse_rare() */
-#define SLUICE_PARSE_INSIDE (-3) /* complete, but sluice_parse_inner() may know a better one */
-#define PARSE_GO_ON	(-4)	/* the next header comes */
-#define PARSE_QUOTE	(-5)	/* an ICMP error: the packet it quotes comes */
+#define SLUICE_PARSE_INSIDE (-2) /* complete, but sluice_parse_inner() may know a better one */
+#define PARSE_GO_ON	(-3)	/* the next header comes */
+#define PARSE_QUOTE	(-4)	/* an ICMP error: the packet it quotes comes */
 
 /* Above what all headers together can be: 2 KB to a tunnel's, 4 KB of GTP-U's, 24 of IPv6's. */
 #define PARSE_OFFSET_MASK	0x7fff

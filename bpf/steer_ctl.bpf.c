@@ -10,33 +10,26 @@
 #define EAGAIN	11
 #define EINVAL	22
 
-static __always_inline int set_lease(struct sluice_ctl *ctl)
+/* After the change, so that who sees the count sees the change. */
+static __always_inline void outdate_caches(struct sluice_steer_control *c)
 {
-	__u32 zero = 0;
-	struct sluice_steer_control *c = bpf_map_lookup_elem(&control, &zero);
+	__sync_fetch_and_add(&c->changes, 1);
+}
 
-	if (!c)
-		return -ENOENT;
+/* The caches know of its end, but not of one that comes sooner. */
+static __always_inline void set_lease(struct sluice_steer_control *c, struct sluice_ctl *ctl)
+{
 	c->generation = ctl->generation;
 	c->renewals++;
 	c->expires_jiffies = ctl->lease_jiffies ? ctl->jiffies + ctl->lease_jiffies : 0;
-	return 0;
-}
-
-/* After the change, so that who sees the count sees the change. */
-static __always_inline void outdate_caches(void)
-{
-	__u32 zero = 0;
-	struct sluice_steer_control *c = bpf_map_lookup_elem(&control, &zero);
-
-	if (c)
-		__sync_fetch_and_add(&c->changes, 1);
+	if (!ctl->lease_jiffies)
+		outdate_caches(c);
 }
 
 static __always_inline struct sluice_flow4_key key4_of(const struct sluice_flow_key *key)
 {
 	struct sluice_flow4_key k = {
-		.sport = key->sport, .dport = key->dport, .proto = key->proto,
+		.sport = key->sport, .dport = key->dport, .proto = key->proto, .family = 4,
 	};
 
 	__builtin_memcpy(&k.saddr, key->saddr, sizeof(k.saddr));
@@ -65,7 +58,7 @@ static __always_inline int can_go(const struct sluice_flow *f)
 	return (__u32)bpf_jiffies64() - f->ticks > gap_ticks(c) + SLUICE_CACHE_TICKS;
 }
 
-static __always_inline int change_flow(struct sluice_ctl *ctl)
+static __always_inline int change_flow(struct sluice_steer_control *c, struct sluice_ctl *ctl)
 {
 	const struct sluice_assign none = { 0 };
 	struct sluice_flow_key key = ctl->key;
@@ -87,22 +80,36 @@ static __always_inline int change_flow(struct sluice_ctl *ctl)
 	} else {
 		r = bpf_map_delete_elem(&flows4, &key4);
 	}
-	outdate_caches();
+	outdate_caches(c);
 	return r;
 }
 
 SEC("syscall")
 int steer_ctl(struct sluice_ctl *ctl)
 {
+	__u32 zero = 0;
+	struct sluice_steer_control *c = bpf_map_lookup_elem(&control, &zero);
+
+	ctl->result = -ENOENT;
+	if (!c)
+		return 0;
 	ctl->jiffies = bpf_jiffies64();
 	ctl->time_ns = bpf_ktime_get_ns();
 	switch (ctl->op) {
 	case SLUICE_CTL_LEASE:
-		ctl->result = set_lease(ctl);
+		set_lease(c, ctl);
+		ctl->result = 0;
 		break;
 	case SLUICE_CTL_FLOW_ASSIGN:
+		c->flows_used = 1;
+		ctl->result = change_flow(c, ctl);
+		break;
 	case SLUICE_CTL_FLOW_DELETE:
-		ctl->result = change_flow(ctl);
+		ctl->result = change_flow(c, ctl);
+		break;
+	case SLUICE_CTL_FLOWS_USED:
+		c->flows_used = 1;
+		ctl->result = 0;
 		break;
 	case SLUICE_CTL_CLOCK:
 		ctl->result = 0;

@@ -19,11 +19,21 @@ const volatile struct sluice_abi abi SEC(".rodata.sluice") = {
 	.version = SLUICE_ABI_VERSION,
 };
 
+static __always_inline int no_block(const struct packet *p)
+{
+	__sync_fetch_and_add(&p->control->no_block, 1);
+	return XDP_PASS;
+}
+
 static __always_inline int pass(const struct packet *p, __u32 reason)
 {
 	__u32 index = p->rxq * SLUICE_PASS_SLOTS + reason;
+	struct sluice_counter *c = bpf_map_lookup_elem(&passed, &index);
 
-	count(bpf_map_lookup_elem(&passed, &index), p->bytes);
+	if (!c)
+		return no_block(p);
+	c->packets++;
+	c->bytes += p->bytes;
 	return XDP_PASS;
 }
 
@@ -34,7 +44,7 @@ struct stamp {
 	__u32 cpu;
 	__u32 rxq;
 	int timed;
-	struct sluice_steer_stats *stats;
+	int numbered;
 	const struct sluice_steer_config *config;
 };
 
@@ -45,8 +55,6 @@ static __always_inline __u32 number(const struct stamp *s, __u32 *ordinal)
 	const __u32 now = bpf_jiffies64(), tag = (__u32)(s->hash >> 16) | 1;
 	struct sluice_order *o;
 
-	if (!(s->config->flags & SLUICE_STEER_F_ORDER) || (__u32)s->hash & s->config->order_mask)
-		return 0;
 	o = bpf_map_lookup_elem(&order, &index);
 	if (!o || (o->tag != tag && o->tag &&
 		   now - o->ticks <= gap_ticks(s->config) * SLUICE_GAP_ACKED))
@@ -60,14 +68,18 @@ static __always_inline __u32 number(const struct stamp *s, __u32 *ordinal)
 /* Puts in front of the packet what cpu_deliver is to know. */
 static __noinline void stamp(struct xdp_md *ctx, const struct stamp *s, int pending)
 {
+	__u32 ordinal = 0, slot = 0, rxq = s->rxq;
+	struct sluice_steer_stats *stats = bpf_map_lookup_elem(&steer_stats, &rxq);
 	struct sluice_meta *meta;
-	__u32 ordinal = 0, slot;
 
-	slot = number(s, &ordinal);
+	if (!stats)
+		return;
+	if (s->numbered)
+		slot = number(s, &ordinal);
 	if (!slot && !s->timed && !pending)
 		return;
 	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta))) {
-		s->stats->meta_failed++;
+		stats->meta_failed++;
 		return;
 	}
 	meta = (void *)(long)ctx->data_meta;
@@ -82,18 +94,18 @@ static __noinline void stamp(struct xdp_md *ctx, const struct stamp *s, int pend
 	meta->time_ns = 0;
 	if (s->timed) {
 		meta->time_ns = bpf_ktime_get_ns();
-		s->stats->sampled++;
+		stats->sampled++;
 	}
 }
 
 /* Global, so that the verifier looks at each once and alone, whatever the caller knows. */
-int parse_rare(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key,
-	       struct sluice_features *features, struct sluice_inner *inner)
+int parse_outer(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key,
+		struct sluice_features *features, struct sluice_inner *inner)
 {
 	if (!key || !features || !inner)
 		return SLUICE_PASS_truncated;
-	return sluice_parse_rare((void *)(long)ctx->data, (void *)(long)ctx->data_end, inside, key,
-				 features, inner);
+	return sluice_parse_outer((void *)(long)ctx->data, (void *)(long)ctx->data_end, inside, key,
+				  features, inner);
 }
 
 int parse_inner(struct xdp_md *ctx, struct sluice_inner *inner, struct sluice_flow_key *key,
@@ -105,14 +117,17 @@ int parse_inner(struct xdp_md *ctx, struct sluice_inner *inner, struct sluice_fl
 				  features);
 }
 
-/* Out of line, so that a plain packet does not pay for "inner" either. */
-static __noinline int parse_slowly(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key,
-				   struct sluice_features *features)
+/* All but usual packets. Out of line, so that those do not pay for it. */
+static __noinline int parse_slowly(struct xdp_md *ctx, struct packet *p)
 {
 	struct sluice_inner inner = { 0 };
-	int r = parse_rare(ctx, inside, key, features, &inner);
+	int r;
 
-	return r == SLUICE_PARSE_INSIDE ? parse_inner(ctx, &inner, key, features) : r;
+	r = parse_outer(ctx, p->config->inside, &p->key, &p->features, &inner);
+	if (r == SLUICE_PARSE_INSIDE)
+		r = parse_inner(ctx, &inner, &p->key, &p->features);
+	p->hash = sluice_flow_hash(&p->key);
+	return r;
 }
 
 static __always_inline int send(struct xdp_md *ctx, void *cpumap, const struct packet *p,
@@ -121,14 +136,14 @@ static __always_inline int send(struct xdp_md *ctx, void *cpumap, const struct p
 	const __u32 flags = p->config->flags;
 	struct sluice_counter *out;
 	__u32 cpu, index;
-	int timed;
+	int timed, numbered;
 
 	if (!place->cpu1)
 		return pass(p, SLUICE_PASS_no_target);
 	cpu = place->cpu1 - 1;
 	/* Says XDP_PASS, the last argument, when the cpumap has no such entry. */
 	if (bpf_redirect_map(cpumap, cpu, XDP_PASS) != XDP_REDIRECT) {
-		lose(place, p->stats, p->config);
+		lose(place, p->rxq, p->config);
 		return pass(p, SLUICE_PASS_no_cpu);
 	}
 	index = p->rxq * SLUICE_MAX_CPUS + cpu;
@@ -139,14 +154,14 @@ static __always_inline int send(struct xdp_md *ctx, void *cpumap, const struct p
 	out->bytes += p->bytes;
 	place->seq = out->packets;
 	place->ticks = p->now;
-	place->rxq = p->rxq;
 
 	/* Sampled by target, so that regular traffic cannot hide a CPU from us. */
 	timed = flags & SLUICE_STEER_F_SAMPLE && !(out->packets & p->config->sample_mask);
-	if (timed || place->flags || flags & SLUICE_STEER_F_ORDER) {
+	numbered = flags & SLUICE_STEER_F_ORDER && !((__u32)p->hash & p->config->order_mask);
+	if (timed || numbered || place->flags) {
 		struct stamp s = {
 			.seq = out->packets, .hash = p->hash, .cpu = cpu, .rxq = p->rxq,
-			.timed = timed, .stats = p->stats, .config = p->config,
+			.timed = timed, .numbered = numbered, .config = p->config,
 		};
 
 		stamp(ctx, &s, place->flags);
@@ -156,40 +171,41 @@ static __always_inline int send(struct xdp_md *ctx, void *cpumap, const struct p
 
 static __always_inline int steer(struct xdp_md *ctx, void *cpumap, __u64 bytes)
 {
-	struct packet p = { .bytes = bytes, .rxq = ctx->rx_queue_index };
+	const void *end = (void *)(long)ctx->data_end, *l3;
 	struct sluice_bucket_state *b;
 	struct sluice_place *place;
+	struct sluice_usual usual;
+	struct packet p;
 	__u32 zero = 0;
+	__be16 proto;
 	int reason;
 
+	p.bytes = bytes;
+	p.rxq = ctx->rx_queue_index;
+	p.now = bpf_jiffies64();
 	p.config = bpf_map_lookup_elem(&config, &zero);
 	p.control = bpf_map_lookup_elem(&control, &zero);
 	if (!p.config || !p.control || abi.version != SLUICE_ABI_VERSION)
 		return XDP_PASS;
-	p.stats = bpf_map_lookup_elem(&steer_stats, &p.rxq);
-	if (!p.stats) {
-		__sync_fetch_and_add(&p.control->no_block, 1);
-		return XDP_PASS;
+	l3 = sluice_parse_usual_link((void *)(long)ctx->data, end, &proto, &usual);
+	if (l3 && proto == bpf_htons(ETH_P_IP) &&
+	    sluice_parse_usual4(l3, end, p.config->inside, &usual)) {
+		place = usual_place4(&p, &usual);
+	} else if (l3 && proto == bpf_htons(ETH_P_IPV6) &&
+		   sluice_parse_usual6(l3, end, p.config->inside, &usual)) {
+		place = usual_place6(&p, &usual);
+	} else {
+		packet_clear(&p);
+		reason = parse_slowly(ctx, &p);
+		if (reason != SLUICE_PARSED)
+			return pass(&p, reason);
+		place = flow_place(&p);
 	}
-	p.stats->seen++;
-
-	reason = sluice_parse_plain((void *)(long)ctx->data, (void *)(long)ctx->data_end, p.config->inside,
-				    &p.key, &p.features);
-	if (reason == SLUICE_PARSE_RARE)
-		reason = parse_slowly(ctx, p.config->inside, &p.key, &p.features);
-	if (reason != SLUICE_PARSED)
-		return pass(&p, reason);
-
-	p.hash = sluice_flow_hash(&p.key);
-	p.now = bpf_jiffies64();
-	place = flow_place(&p);
-	if (place) {
-		p.stats->flow_hits++;
+	if (place)
 		return send(ctx, cpumap, &p, place);
-	}
 	b = bucket_settled(&p);
 	if (!b)
-		return XDP_PASS;
+		return no_block(&p);
 	if (b->place.cpu1) {
 		b->packets++;
 		b->bytes += bytes;

@@ -40,6 +40,12 @@ static inline __attribute__((always_inline)) __u64 sluice_mix64(__u64 x)
 	return x ^ (x >> 33);
 }
 
+static inline __attribute__((always_inline)) __u64 sluice_mix_end(__u64 lo, __u64 hi, __be16 port)
+{
+	return sluice_mix64(lo * 0x243f6a8885a308d3ULL + hi * 0x13198a2e03707345ULL +
+			    (__u64)port * 0xa4093822299f31d1ULL);
+}
+
 static inline __attribute__((always_inline)) __u64 sluice_hash_end(const __u8 addr[16],
 								    __be16 port)
 {
@@ -47,17 +53,60 @@ static inline __attribute__((always_inline)) __u64 sluice_hash_end(const __u8 ad
 
 	__builtin_memcpy(&lo, addr, 8);
 	__builtin_memcpy(&hi, addr + 8, 8);
-	return sluice_mix64(lo * 0x243f6a8885a308d3ULL + hi * 0x13198a2e03707345ULL +
-			    (__u64)port * 0xa4093822299f31d1ULL);
+	return sluice_mix_end(lo, hi, port);
+}
+
+static inline __attribute__((always_inline)) __u64 sluice_hash_ends(__u64 a, __u64 b, __u8 proto)
+{
+	return (a + b + proto) * 0x9e3779b97f4a7c15ULL;
+}
+
+/* A word from its halves in the order of memory, and the first and second half of one. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SLUICE_HALVES(first, second)	((__u64)(first) | (__u64)(second) << 32)
+#define SLUICE_FIRST_HALF(word)		((__u32)(word))
+#define SLUICE_SECOND_HALF(word)	((__u32)((word) >> 32))
+#define SLUICE_FIRST_QUARTER(half)	((__u16)(half))
+#define SLUICE_SECOND_QUARTER(half)	((__u16)((half) >> 16))
+#define SLUICE_BYTES(first, second)	((__u32)(first) | (__u32)(second) << 8)
+#define SLUICE_FIRST_BYTE(half)		((__u8)(half))
+#else
+#define SLUICE_HALVES(first, second)	((__u64)(first) << 32 | (second))
+#define SLUICE_FIRST_HALF(word)		((__u32)((word) >> 32))
+#define SLUICE_SECOND_HALF(word)	((__u32)(word))
+#define SLUICE_FIRST_QUARTER(half)	((__u16)((half) >> 16))
+#define SLUICE_SECOND_QUARTER(half)	((__u16)(half))
+#define SLUICE_BYTES(first, second)	((__u32)(first) << 24 | (__u32)(second) << 16)
+#define SLUICE_FIRST_BYTE(half)		((__u8)((half) >> 24))
+#endif
+
+/* The same of a key in registers: the two words of a struct sluice_flow4_key ... */
+static inline __attribute__((always_inline)) __u64 sluice_words4_hash(const __u64 w[2])
+{
+	const __u32 ports = SLUICE_FIRST_HALF(w[1]);
+	const __u64 src = SLUICE_HALVES(SLUICE_FIRST_HALF(w[0]), 0);
+	const __u64 dst = SLUICE_HALVES(SLUICE_SECOND_HALF(w[0]), 0);
+
+	return sluice_hash_ends(sluice_mix_end(src, 0, SLUICE_FIRST_QUARTER(ports)),
+				sluice_mix_end(dst, 0, SLUICE_SECOND_QUARTER(ports)),
+				SLUICE_FIRST_BYTE(SLUICE_SECOND_HALF(w[1])));
+}
+
+/* ... and the five of a struct sluice_flow_key. */
+static inline __attribute__((always_inline)) __u64 sluice_words6_hash(const __u64 w[5])
+{
+	const __u32 ports = SLUICE_FIRST_HALF(w[4]);
+
+	return sluice_hash_ends(sluice_mix_end(w[0], w[1], SLUICE_FIRST_QUARTER(ports)),
+				sluice_mix_end(w[2], w[3], SLUICE_SECOND_QUARTER(ports)),
+				SLUICE_FIRST_BYTE(SLUICE_SECOND_HALF(w[4])));
 }
 
 /* All 64 bits; every table that is looked up by flow takes other bits of it. */
 static inline __attribute__((always_inline)) __u64 sluice_flow_hash(const struct sluice_flow_key *k)
 {
-	__u64 sum = sluice_hash_end(k->saddr, k->sport) + sluice_hash_end(k->daddr, k->dport) +
-		    k->proto;
-
-	return sum * 0x9e3779b97f4a7c15ULL;
+	return sluice_hash_ends(sluice_hash_end(k->saddr, k->sport),
+				sluice_hash_end(k->daddr, k->dport), k->proto);
 }
 
 static inline __attribute__((always_inline)) __u32 sluice_hash_bucket(__u64 hash)

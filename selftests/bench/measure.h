@@ -28,6 +28,7 @@ enum row_kind {
 	ROW_OTHER,
 	ROW_CACHED,	/* an entry, found in the cache but where that is written back */
 	ROW_HASHED,	/* an entry, found in the hash each time */
+	ROW_NO_TABLE,	/* no entry was ever made */
 	ROW_NO_ENTRY,
 };
 

@@ -47,6 +47,7 @@ struct sluice_flow4_key bench_flow(__u32 i)
 		.sport = htons(1024 + rng_mix64(i) % 60000),
 		.dport = htons(443),
 		.proto = IPPROTO_UDP,
+		.family = 4,
 	};
 }
 
@@ -55,7 +56,7 @@ int instance_fill(struct steer *s, __u32 n, bool assigned, struct sl_err *e)
 	LIBBPF_OPTS(bpf_map_batch_opts, o);
 	struct sluice_flow4_key *keys = calloc(BATCH, sizeof(*keys));
 	struct sluice_flow *flows = calloc(BATCH, sizeof(*flows));
-	int r = keys && flows ? 0 : -ENOMEM;
+	int r = keys && flows ? steer_use_flows(s) : -ENOMEM;
 
 	for (__u32 done = 0, count; done < n && r == 0; done += count) {
 		count = n - done < BATCH ? n - done : BATCH;

@@ -129,12 +129,12 @@ static int add_buckets(struct bench *b, struct sl_err *e)
 	unsigned char *data;
 
 	if (add_instance(b, 0, 1, 0, &s, e) || add_instance(b, 0, 0, 0, &without, e) ||
-	    add_row(b, ROW_bucket, ROW_NO_ENTRY, s, NULL, NULL, &udp4, e) ||
-	    add_row(b, ROW_bucket6, ROW_NO_ENTRY, s, NULL, NULL, &udp6, e) ||
-	    add_row(b, ROW_fragment, ROW_NO_ENTRY, s, NULL, NULL, &udp4, e) ||
-	    add_row(b, ROW_esp, ROW_NO_ENTRY, s, NULL, NULL, &esp4, e) ||
+	    add_row(b, ROW_bucket, ROW_NO_TABLE, s, NULL, NULL, &udp4, e) ||
+	    add_row(b, ROW_bucket6, ROW_NO_TABLE, s, NULL, NULL, &udp6, e) ||
+	    add_row(b, ROW_fragment, ROW_NO_TABLE, s, NULL, NULL, &udp4, e) ||
+	    add_row(b, ROW_esp, ROW_NO_TABLE, s, NULL, NULL, &esp4, e) ||
 	    add_row(b, ROW_pass_not_ip, ROW_OTHER, s, NULL, NULL, &udp4, e) ||
-	    add_row(b, ROW_pass_empty_tables, ROW_NO_ENTRY, without, NULL, NULL, &udp4, e))
+	    add_row(b, ROW_pass_empty_tables, ROW_NO_TABLE, without, NULL, NULL, &udp4, e))
 		return -EIO;
 	b->row[ROW_fragment].frame.data[ETH_HLEN + 6] = 0x20;	/* more fragments */
 	data = b->row[ROW_pass_not_ip].frame.data;

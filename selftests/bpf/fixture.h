@@ -121,7 +121,7 @@ static inline void expect_pass(struct steer *s, enum sluice_pass reason, const c
 	if (run(s) != XDP_PASS)
 		fail_msg("%s does not pass", what);
 	read_counters(s);
-	assert_int_equal(snap.stats.seen, before.stats.seen + 1);
+	assert_int_equal(snap.seen, before.seen + 1);
 	for (int i = 0; i < SLUICE_PASS_MAX; i++) {
 		const __u64 n = snap.pass[i].packets - before.pass[i].packets;
 

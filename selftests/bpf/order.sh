@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # sluice-test: host timeout=180
 #
-# Does a move reorder? Two CPUs, more than a million packets of a thousand
-# flows, their buckets moved two thousand times a second, on a veth. The
+# Does a move reorder? Two CPUs, more than a million packets of five hundred
+# flows, their buckets moved five thousand times a second, on a veth. The
 # receiver counts packets that come after a later one of their flow; and the
 # same experiment must see reordering when the hold is switched off.
 #
@@ -39,7 +39,7 @@ with_traffic()
 	start in_ns rcv $order recv 7000 > "$tmpdir/received"
 	receiver=$pid
 	busywait 3000 bound; check_err $? "the receiver did not come up"
-	start in_ns snd $order send 10.9.0.2 7000 1000 2000000 512 > "$tmpdir/sent"
+	start in_ns snd $order send 10.9.0.2 7000 500 3000000 > "$tmpdir/sent"
 	sender=$pid
 	"$@"
 	busywait 60000 pid_gone "$sender"; check_err $? "the sender did not end"
@@ -54,7 +54,7 @@ with_traffic()
 # moves SECONDS [no-hold]
 moves()
 {
-	in_ns rcv $order move $dev 2000 "$@" > "$tmpdir/moved"; check_err $? "move"
+	in_ns rcv $order move $dev 5000 "$@" > "$tmpdir/moved"; check_err $? "move"
 	sed 's/^/# /' "$tmpdir/moved"
 }
 

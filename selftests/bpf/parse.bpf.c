@@ -13,13 +13,13 @@ struct {
 	__type(value, struct parse_result);
 } result SEC(".maps");
 
-int rare(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key,
-	 struct sluice_features *features, struct sluice_inner *inner)
+int outer(struct xdp_md *ctx, __u32 inside, struct sluice_flow_key *key,
+	  struct sluice_features *features, struct sluice_inner *inner)
 {
 	if (!key || !features || !inner)
 		return SLUICE_PASS_truncated;
-	return sluice_parse_rare((void *)(long)ctx->data, (void *)(long)ctx->data_end, inside, key,
-				 features, inner);
+	return sluice_parse_outer((void *)(long)ctx->data, (void *)(long)ctx->data_end, inside, key,
+				  features, inner);
 }
 
 int inner(struct xdp_md *ctx, struct sluice_inner *at, struct sluice_flow_key *key,
@@ -44,10 +44,7 @@ int parse_features(struct xdp_md *ctx)
 	out = bpf_map_lookup_elem(&result, &zero);
 	if (!out)
 		return XDP_ABORTED;
-	r = sluice_parse_plain((void *)(long)ctx->data, (void *)(long)ctx->data_end, out->inside,
-			       &key, &features);
-	if (r == SLUICE_PARSE_RARE)
-		r = rare(ctx, out->inside, &key, &features, &at);
+	r = outer(ctx, out->inside, &key, &features, &at);
 	if (r == SLUICE_PARSE_INSIDE)
 		r = inner(ctx, &at, &key, &features);
 	out->reason = r;

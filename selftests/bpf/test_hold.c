@@ -294,7 +294,7 @@ static void test_flow_starts_where_its_bucket_is(void **state)
 	CHECK(steer_flow_delete(s, &udp4, &err));
 	assert_int_equal(goes_to(s), 0);
 	read_counters(s);
-	assert_int_equal(snap.stats.flow_misses, 2);	/* before and after it had an entry */
+	assert_int_equal(snap.stats.flow_misses, 1);	/* before there was any entry nobody asked */
 }
 
 /* The cache is told of a change, however often the flow was found in it. */
@@ -308,7 +308,7 @@ static void test_cached_flow_moves(void **state)
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(goes_to(s), 0);
 	read_counters(s);
-	assert_true(snap.stats.cache_hits > 150);
+	assert_in_range(snap.stats.hash_hits, 1, 50);
 	CHECK(steer_flow_get(s, &udp6, &f));
 	assert_int_equal(f.packets, 200);
 	assert_int_equal(f.bytes, 200 * frame.bytes);
@@ -379,10 +379,13 @@ static void test_admission(void **state)
 	read_counters(s);
 	assert_int_equal(snap.bucket[sluice_bucket_of(&udp4)].packets, 304);	/* is there still */
 	assert_int_equal(snap.stats.admitted, 1);
-	assert_true(steer_event_drain(s, hear, &ev) >= 2);
+	/* Found out when the cache is written back. */
+	nanosleep(&(struct timespec){ .tv_nsec = SLUICE_CACHE_TICKS * 10 * 1000 * 1000 }, NULL);
+	assert_int_equal(goes_to(s), 0);
+	assert_true(steer_event_drain(s, hear, &ev) >= 1);
 	assert_int_equal(ev.kind, SLUICE_EVENT_HEAVY);
 	assert_memory_equal(&ev.key, &udp4, sizeof(udp4));
-	assert_in_range(ev.packets, 200, 300);
+	assert_int_equal(ev.packets, 300);
 }
 
 /* Each flow once: none is worth an entry, and a flow that has one keeps it. */

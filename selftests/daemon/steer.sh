@@ -82,7 +82,7 @@ test_moves()
 	busywait 3000 test -n "$(program_id)"
 	check_err $? "no XDP program: $(cat "$log")"
 	pins=$(echo /sys/fs/bpf/sluice/*$dev)
-	dump config | grep -q '"inside": 5$'
+	dump config | grep -q '"inside": 5,\?$'
 	check_err $? "the tunnels to look into did not arrive: $(dump config)"
 	traffic_flows
 	check_err $? "no packet was seen"

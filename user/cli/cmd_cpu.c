@@ -94,7 +94,7 @@ static int show_json(const char *dev, const struct steer_snapshot *snap)
 					"attached", snap->attached,
 					"mode", !snap->attached ? "not attached" :
 						snap->generic ? "generic" : "native",
-					"seen", (json_int_t)snap->stats.seen,
+					"seen", (json_int_t)snap->seen,
 					"moves", moves_json(&snap->stats),
 					"order_checked", (json_int_t)order_checked(snap),
 					"reordered", (json_int_t)reordered(snap),
@@ -105,7 +105,7 @@ static void show_text(const char *dev, const struct steer_snapshot *snap)
 {
 	printf("%s: %s, %llu packets seen\n", dev,
 	       !snap->attached ? "not attached" : snap->generic ? "generic" : "native",
-	       snap->stats.seen);
+	       snap->seen);
 	printf("%4s %12s %12s %11s  %s\n", "cpu", "sent", "delivered", "undelivered",
 	       "wait p50 / p99");
 	for (unsigned int cpu = 0; cpu < SLUICE_MAX_CPUS; cpu++) {

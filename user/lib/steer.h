@@ -79,6 +79,7 @@ struct steer_snapshot {
 	bool generic;				/* attached in generic (skb) mode */
 	__u32 dispatcher_id;			/* of the libxdp dispatcher that calls it, or 0 */
 	bool frags;				/* the jumbo variant */
+	__u64 seen;				/* packets sent or passed */
 	struct sluice_steer_stats stats;
 	struct sluice_counter pass[SLUICE_PASS_MAX];
 	struct sluice_counter bucket[SLUICE_BUCKETS];

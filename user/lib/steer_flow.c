@@ -25,7 +25,8 @@ static int fail_flow(struct sl_err *e, int r, const struct steer *s,
 
 struct sluice_flow4_key steer_key4(const struct sluice_flow_key *key)
 {
-	struct sluice_flow4_key k = { .sport = key->sport, .dport = key->dport, .proto = key->proto };
+	struct sluice_flow4_key k = { .sport = key->sport, .dport = key->dport, .proto = key->proto,
+				      .family = 4 };
 
 	memcpy(&k.saddr, key->saddr, sizeof(k.saddr));
 	memcpy(&k.daddr, key->daddr, sizeof(k.daddr));
@@ -43,6 +44,16 @@ static struct sluice_flow_key key_of(const struct sluice_flow4_key *k)
 	return key;
 }
 
+/* The data plane asks the tables from now on. */
+int steer_use_flows(struct steer *s)
+{
+	struct sluice_ctl ctl = { .op = SLUICE_CTL_FLOWS_USED };
+	int r = s->flows_used ? 0 : steer_ctl_run(s, &ctl);
+
+	s->flows_used = !r;
+	return r;
+}
+
 /* --- one entry -------------------------------------------------------------- */
 
 static int insert(struct steer *s, const struct sluice_flow_key *key, const struct sluice_flow *f)
@@ -57,8 +68,10 @@ static int insert(struct steer *s, const struct sluice_flow_key *key, const stru
 int steer_flow_insert(struct steer *s, const struct sluice_flow_key *key,
 		      const struct sluice_flow *f, struct sl_err *e)
 {
-	int r = insert(s, key, f);
+	int r = steer_use_flows(s);
 
+	if (!r)
+		r = insert(s, key, f);
 	if (r == -E2BIG || r == -ENOMEM)
 		return fail_flow(e, -ENOSPC, s, key, "the flow table is full");
 	return r ? fail_flow(e, r, s, key, strerror(-r)) : 0;
@@ -126,7 +139,7 @@ static void add_cached(const struct steer *s, const struct sluice_flow_key *key,
 			continue;
 		f->packets += c->packets;
 		f->bytes += c->bytes;
-		f->ticks = c->ticks;
+		f->ticks = c->place.ticks;
 		f->seen = c->seen;
 		if (c->place.cpu1)
 			f->place = c->place;

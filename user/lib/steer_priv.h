@@ -97,6 +97,7 @@ struct steer {
 	size_t mapped_bytes[STEER_MAP_MAX];
 	struct sluice_ctl clock;	/* a first reading, to measure HZ against */
 	unsigned int hz;		/* 0: not measured yet */
+	bool flows_used;		/* and control says so */
 	struct ring_buffer *ring;	/* made by the first use of events */
 	void (*each_event)(const struct sluice_flow_event *ev, void *data);
 	void *event_data;
@@ -133,6 +134,8 @@ static inline int steer_flows_fd(const struct steer *s, __u8 family)
 	return s->map[family == 6 ? STEER_MAP_flows6 : STEER_MAP_flows4];
 }
 
+/* To be called before entries are made by other ways than steer_flow_set(). */
+int steer_use_flows(struct steer *s);
 struct sluice_flow4_key steer_key4(const struct sluice_flow_key *key);
 
 static inline int steer_cpumap_fd(const struct steer *s)

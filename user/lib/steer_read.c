@@ -73,6 +73,10 @@ int steer_read_counters(struct steer *s, struct steer_snapshot *out, struct sl_e
 	}
 	for (unsigned int rxq = 0; rxq < s->n_rxqs; rxq++)
 		read_block(s, rxq, out);
+	for (unsigned int i = 0; i < SLUICE_MAX_CPUS; i++)
+		out->seen += out->cpu[i].packets;
+	for (unsigned int i = 0; i < SLUICE_PASS_MAX; i++)
+		out->seen += out->pass[i].packets;
 	r = bpf_map_lookup_elem(s->map[STEER_MAP_control], &zero, &out->control);
 	if (!r)
 		r = steer_ctl_run(s, &clock);

@@ -215,7 +215,7 @@ SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 14 * 8 + SLUICE_HIST_SLOTS * 
  *   steer_stats     array[rxqs]         mmap  struct sluice_steer_stats
  *   deliver         array[128]          mmap  struct sluice_deliver, by target CPU
  *   acks            array[rxqs * 128]         struct sluice_ack, by target CPU
- *   cache4, cache6  array[rxqs * 512]   mmap  struct sluice_cached4, sluice_cached6
+ *   cache4, cache6  array[rxqs * 4096]  mmap  struct sluice_cached4, sluice_cached6
  *   candidates      array[rxqs * 1024]        __u32
  *   order           array[rxqs * 64]          struct sluice_order
  *   events          ring buffer               struct sluice_flow_event
@@ -226,16 +226,18 @@ SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 14 * 8 + SLUICE_HIST_SLOTS * 
  * RX queue of the interface, at index rxq * BLOCK + i. A queue is served by one
  * NAPI instance, which runs on one CPU at a time, so a block has one writer: its
  * counters need no atomics, and they can be read through mmap() without a
- * system call. A loader sets rxqs to the number of queues the interface has;
- * an object attached by hand has room for SLUICE_RXQS. (In generic mode some
- * virtual drivers have no NAPI of their own, and two CPUs may write to a block:
- * its counters can then lose some packets.)
+ * system call. A loader sets rxqs to the number of queues the interface has,
+ * SLUICE_RXQS at most; an object attached by hand has SLUICE_RXQS_BY_HAND.
+ * Packets of further queues pass, counted in control.no_block. (In generic mode
+ * some virtual drivers have no NAPI of their own, and two CPUs may write to a
+ * block: its counters can then lose some packets.)
  *
  * A packet's way:
  *
  *   1. What is not IP, or is malformed or cut, passes to the stack on its own
  *      CPU, counted by reason in "passed".
- *   2. Its flow key is looked up, in the cache of its queue and then in the hash.
+ *   2. Its flow key is looked up, in the cache of its queue and then in the hash,
+ *      if there ever was an entry, or F_ADMIT or F_ANNOUNCE asks for misses.
  *      An entry with SLUICE_FLOW_OPERATOR wants its CPU always, one with
  *      SLUICE_FLOW_LEARNED while the lease runs.
  *   3. Otherwise the symmetric hash of the key chooses a bucket, and the
@@ -246,9 +248,10 @@ SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 14 * 8 + SLUICE_HIST_SLOTS * 
  */
 #define SLUICE_BUCKETS		1024
 #define SLUICE_MAX_CPUS		128
-#define SLUICE_RXQS		128	/* blocks in an object attached by hand; the most there can be */
+#define SLUICE_RXQS		128	/* blocks, at most */
+#define SLUICE_RXQS_BY_HAND	32	/* in an object as it is: some 23 MB, mostly caches */
 #define SLUICE_PASS_SLOTS	16	/* a block of "passed"; enum sluice_pass has fewer */
-#define SLUICE_CACHE_SLOTS	512
+#define SLUICE_CACHE_SLOTS	4096
 #define SLUICE_CANDIDATES	1024
 #define SLUICE_ORDER_SLOTS	64
 #define SLUICE_FLOWS_DEFAULT	65536	/* of each family */
@@ -348,8 +351,8 @@ struct sluice_steer_control {
 	__u64 expires_jiffies;	/* 0: no lease, nothing learned is followed */
 	__u32 generation;	/* of the tables this lease covers */
 	__u32 renewals;
-	__u32 changes;		/* of the flow tables, by steer_ctl; outdates the caches */
-	__u32 pad;
+	__u32 changes;		/* of the flow tables or of the lease's end; outdates the caches */
+	__u32 flows_used;	/* not 0: the flow tables have or had entries, so look there */
 	__u64 no_block;		/* packets of an RX queue that has no block: they pass */
 };
 SLUICE_ASSERT_SIZE(struct sluice_steer_control, 32);
@@ -409,7 +412,8 @@ struct sluice_flow4_key {
 	__be16 sport;
 	__be16 dport;
 	__u8   proto;
-	__u8   pad[3];
+	__u8   family;		/* 4: from the ports on it is as the other */
+	__u16  pad;
 };
 SLUICE_ASSERT_SIZE(struct sluice_flow4_key, 16);
 
@@ -504,9 +508,9 @@ SLUICE_ASSERT_SIZE(struct sluice_ack, 64);
  * an assignment it starts from its bucket's place, and when it loses it, it
  * returns there: both are moves.
  *
- * Counters are exact, but late: a cached flow's are written back once in
- * SLUICE_CACHE_PACKETS packets or SLUICE_CACHE_TICKS ticks and when another
- * flow takes its slot; what is not yet is in the cache, which can be read as well.
+ * Counters are exact, but late: a cached flow's are written back after
+ * SLUICE_CACHE_TICKS ticks and when another flow takes its slot; what is not yet
+ * is in the cache, which can be read as well. Then reports are sent, too.
  */
 struct sluice_assign {		/* one word, so that it is read and written untorn */
 	__u16 cpu;
@@ -514,7 +518,10 @@ struct sluice_assign {		/* one word, so that it is read and written untorn */
 	__u32 generation;	/* that wrote it */
 };
 
-/* Of a flow's packets: the latest one's tags, and all TCP flags there were. */
+/*
+ * Of a flow's packets: all TCP flags there were, and the tags of the latest one
+ * that asked the hash, so not older than SLUICE_CACHE_TICKS.
+ */
 struct sluice_seen {
 	__u16 vlan_tci;		/* as in struct sluice_features */
 	__u8  tos;
@@ -545,14 +552,13 @@ struct sluice_cached {
 	__u64 bytes;		/* not written back yet */
 	__u32 packets;
 	__u32 valid;
-	__u32 written_ticks;
-	__u32 ticks;
-	__u32 flags;		/* SLUICE_FLOW_* of the assignment */
+	__u32 until_ticks;	/* then the hash is asked again */
 	struct sluice_seen seen;
+	__u64 pad;
 };
 SLUICE_ASSERT_SIZE(struct sluice_cached, 48);
-#define SLUICE_CACHE_PACKETS	64
 #define SLUICE_CACHE_TICKS	25
+#define SLUICE_CACHE_TAKE	8	/* one in so many misses takes a slot that is in use */
 
 struct sluice_cached4 {
 	struct sluice_flow4_key key;
@@ -609,10 +615,8 @@ enum sluice_pass {
 
 /* Per RX queue. Moves are of buckets and flows; those pending now: begun - cancelled - completed. */
 struct sluice_steer_stats {
-	__u64 seen;		/* packets that entered the program */
-	__u64 flow_hits;	/* steered by a flow entry */
-	__u64 flow_misses;	/* packets of flows without an entry */
-	__u64 cache_hits;	/* found in the cache, assigned or not */
+	__u64 hash_hits;	/* packets for which the hash of flows was asked, and knew */
+	__u64 flow_misses;	/* and did not. Those the cache knew are in neither. */
 	__u64 lapsed;		/* learned entries passed over: lease ran out */
 	__u64 sampled;		/* timestamps written */
 	__u64 meta_failed;	/* no room for metadata (driver, generic XDP) */
@@ -627,7 +631,7 @@ struct sluice_steer_stats {
 	__u64 moves_busy;	/* of the completed: with others' packets on the old CPU */
 	__u64 moves_forced;	/* at once, order unknown: not among the completed */
 };
-SLUICE_ASSERT_SIZE(struct sluice_steer_stats, 17 * 8);
+SLUICE_ASSERT_SIZE(struct sluice_steer_stats, 15 * 8);
 
 /*
  * Metadata in front of a sampled packet, of one of a pending place, and of one
@@ -699,6 +703,7 @@ enum sluice_ctl_op {
 	SLUICE_CTL_FLOW_ASSIGN,	/* set cpu, flags, generation of the entry of key */
 	SLUICE_CTL_FLOW_DELETE,	/* unassigned, or idle for gap_ticks; else unassigns it: -EAGAIN */
 	SLUICE_CTL_CLOCK,	/* only report the clocks */
+	SLUICE_CTL_FLOWS_USED,	/* before the first entry is made by other ways */
 };
 
 struct sluice_ctl {

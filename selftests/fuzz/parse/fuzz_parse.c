@@ -50,27 +50,34 @@ static int same(const struct outcome *a, const struct outcome *b)
 /* The first two steps: a tunnel is found, but not looked into. */
 static void parse_outer(const uint8_t *data, size_t size, uint32_t inside, struct outcome *o)
 {
-	struct outcome plain = { 0 }, rare = { 0 };
+	struct outcome usual = { .r = SLUICE_PARSED };
+	struct sluice_usual u;
+	const void *l3;
+	__be16 proto;
 
-	plain.r = sluice_parse_plain(data, data + size, inside, &plain.key, &plain.features);
-	*o = plain;		/* on what plain left, as the program does */
-	o->r = sluice_parse_rare(data, data + size, inside, &o->key, &o->features, &o->inner);
-	rare.r = sluice_parse_rare(data, data + size, inside, &rare.key, &rare.features,
-				   &rare.inner);
+	memset(o, 0, sizeof(*o));
+	o->r = sluice_parse_outer(data, data + size, inside, &o->key, &o->features, &o->inner);
 	must(o->r == SLUICE_PARSE_INSIDE ? o->inner.tunnel : !o->inner.tunnel,
 	     "a tunnel that is none");
 	must((o->inner.tunnel ? 1 << (o->inner.tunnel - 1) : 0) == (o->inner.tunnel ?
 	     (int)inside & 1 << (o->inner.tunnel - 1) : 0), "a tunnel that was not asked for");
-	if (o->r == SLUICE_PARSE_INSIDE) {
-		must(plain.r == SLUICE_PARSE_RARE, "the plain attempt passed over a tunnel");
-		must(rare.r == o->r, "the plain attempt hid a tunnel");
-		o->r = rare.r = SLUICE_PARSED;
+	l3 = sluice_parse_usual_link(data, data + size, &proto, &u);
+	if (l3 && proto == bpf_htons(ETH_P_IP) && sluice_parse_usual4(l3, data + size, inside, &u)) {
+		sluice_usual4_key(&u, &usual.key, &usual.features);
+		must(same(&usual, o), "the usual way and the whole one differ");
+		must(sluice_words4_hash(u.word) == sluice_flow_hash(&o->key),
+		     "the hash of words is another");
 	}
+	if (l3 && proto == bpf_htons(ETH_P_IPV6) && sluice_parse_usual6(l3, data + size, inside, &u)) {
+		sluice_usual6_key(&u, &usual.key, &usual.features);
+		must(same(&usual, o), "the usual way and the whole one differ");
+		must(sluice_words6_hash(u.word) == sluice_flow_hash(&o->key),
+		     "the hash of words is another");
+	}
+	if (o->r == SLUICE_PARSE_INSIDE)
+		o->r = SLUICE_PARSED;
 	must(o->r == SLUICE_PARSED || (o->r >= 0 && o->r < SLUICE_PASS_no_target),
 	     "a result of neither kind");
-	must(same(o, &rare), "the plain attempt changed the result");
-	if (plain.r != SLUICE_PARSE_RARE)
-		must(same(&plain, &rare), "plain and full result differ");
 }
 
 static void parse(const uint8_t *data, size_t size, uint32_t inside, struct outcome *o)
