@@ -126,8 +126,8 @@ static __always_inline void fill_cached(struct packet *p, struct sluice_cached *
 	if (place)
 		c->place = *place;
 	c->place.ticks = p->now;
-	c->packets = 1;
-	c->bytes = p->bytes;
+	c->packets = place ? 1 : 0;
+	c->bytes = place ? p->bytes : 0;
 	c->seen = f->seen;
 	see(&c->seen, p);
 	c->until_ticks = p->now + SLUICE_CACHE_TICKS;
@@ -161,7 +161,7 @@ static __always_inline struct sluice_place *cached_place(const struct packet *p,
 static __always_inline int keeps_slot(const struct packet *p, const struct sluice_cached *c,
 				      const struct sluice_steer_stats *stats)
 {
-	return c->packets && c->place.ticks == p->now && stats->hash_hits % SLUICE_CACHE_TAKE;
+	return c->valid && c->place.ticks == p->now && stats->hash_hits % SLUICE_CACHE_TAKE;
 }
 
 /* A sampled miss: an event, or an entry for one that was sampled before. */
@@ -257,6 +257,9 @@ static __noinline struct sluice_place *looked_up##family(struct packet *p,		\
 			write_back(&slot->c, evicted);					\
 		slot->key = *key;							\
 	}										\
+	/* One that comes alone need not be looked up again to be written back. */	\
+	if (!place)									\
+		add_to_entry(f, 1, p->bytes, p->now);					\
 	fill_cached(p, &slot->c, place, f, flags);					\
 	return place ? &slot->c.place : NULL;						\
 }

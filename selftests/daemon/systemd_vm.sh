@@ -61,7 +61,7 @@ main_pid() { systemctl show -p MainPID --value sluiced; }
 restarted() { active && [ "$(main_pid)" != "$1" ]; }
 renewals()
 {
-	bpftool map dump pinned /sys/fs/bpf/sluice/sl1/lease |
+	bpftool map dump pinned /sys/fs/bpf/sluice/sl1/control |
 		sed -n 's/.*"renewals": \([0-9]*\).*/\1/p'
 }
 renewed_more_than() { [ "$(renewals)" -gt "$1" ]; }
@@ -91,7 +91,7 @@ test_knobs()
 # The program is the operator's own one; its maps have no pins until the daemon makes them.
 test_maps()
 {
-	busywait 20000 test -e /sys/fs/bpf/sluice/sl1/lease
+	busywait 20000 test -e /sys/fs/bpf/sluice/sl1/control
 	check_err $? "nothing was pinned: $(journal)"
 	[ "$(ip -d link show dev sl1 | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p')" = "$id" ]
 	check_err $? "another program is attached"
