@@ -35,19 +35,28 @@ static __always_inline __u32 log2_slot(__u64 d)
 static __always_inline void acknowledge(const struct sluice_meta *meta, __u32 cpu,
 					__u64 packets, __u64 now)
 {
-	__u32 index = meta->rxq * SLUICE_MAX_CPUS + meta->cpu;
-	struct sluice_ack *a;
+	__u32 index = meta->rxq * SLUICE_MAX_CPUS + meta->cpu, target = meta->cpu;
+	struct sluice_ack *a = bpf_map_lookup_elem(&acks, &index);
+	struct sluice_deliver *d;
 
-	/* A kthread whose CPU went offline runs elsewhere: nobody counts for it alone. */
-	if (meta->cpu != cpu)
-		return;
-	a = bpf_map_lookup_elem(&acks, &index);
 	if (!a)
 		return;
-	if (packets - a->mark_packets >= settle_packets()) {
-		*(volatile __u64 *)&a->safe = a->mark_seq;
-		a->mark_seq = meta->seq;
-		a->mark_packets = packets;
+	if (target == cpu) {
+		if (packets - a->mark_packets >= settle_packets()) {
+			*(volatile __u64 *)&a->safe = a->mark_seq;
+			a->mark_seq = meta->seq;
+			a->mark_packets = packets;
+		}
+	} else {
+		/*
+		 * A kthread whose CPU went offline runs elsewhere, and nobody counts for
+		 * it alone. Its own count stands still, so that steering takes the ring
+		 * for empty when all that was sent has been seen.
+		 */
+		d = bpf_map_lookup_elem(&deliver, &target);
+		if (!d)
+			return;
+		packets = d->packets;
 	}
 	/* First, so that it is never older than the packet. */
 	*(volatile __u64 *)&a->seen_ns = now;

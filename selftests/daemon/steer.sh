@@ -58,6 +58,11 @@ steer_stat()
 {
 	dump steer_stats | grep "\"$1\"" | tr -dc '0-9\n' | awk '{ n += $1 } END { print n + 0 }'
 }
+sent_packets()
+{
+	dump sent | grep '"packets"' | tr -dc '0-9\n' | awk '{ n += $1 } END { print n + 0 }'
+}
+sent_above() { [ "$(sent_packets)" -gt "$1" ]; }
 stat_above() { [ "$(steer_stat "$1")" -gt "$2" ]; }
 program_id() { in_ns rcv ip -d link show dev $dev | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p'; }
 flow_count() { in_ns rcv $sluice flow show $dev | grep -c learned; }
@@ -67,8 +72,8 @@ traffic_flows()
 {
 	local before
 
-	before=$(steer_stat seen)
-	busywait 3000 stat_above seen $((before + 1000))
+	before=$(sent_packets)
+	busywait 3000 sent_above $((before + 1000))
 }
 
 test_moves()

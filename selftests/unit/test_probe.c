@@ -314,6 +314,14 @@ static void test_pays_remote(void **state)
 	assert_int_equal(why(m), PROBE_pays);
 	m.target_busy = 0.41;	/* would end busier than the source is */
 	assert_int_equal(why(m), PROBE_target_full);
+	m.source_busy = 1;
+	m.target_busy = 0.91;	/* both have more than they can do */
+	assert_int_equal(why(m), PROBE_unknown);
+	m.target_busy = 0.89;
+	m.rate_pps = 200e3;
+	assert_int_equal(why(m), PROBE_target_full);
+	m.rate_pps = 100e3;
+	assert_int_equal(why(m), PROBE_pays);
 }
 
 static void test_pays_unknown(void **state)

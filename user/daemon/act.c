@@ -174,3 +174,23 @@ int act_flow_delete(struct link *l, const struct sluice_flow_key *key)
 {
 	return steer_flow_delete(l->steer, key, NULL);
 }
+
+void act_baseline(struct link *l, unsigned int bucket, int cpu)
+{
+	steer_bucket_set_baseline(l->steer, bucket, cpu);
+}
+
+int act_unwant(struct link *l, unsigned int cpu, struct sl_err *e)
+{
+	return steer_unwant(l->steer, cpu, e);
+}
+
+int act_add_target(struct link *l, unsigned int cpu, struct sl_err *e)
+{
+	return steer_add_target(l->steer, cpu, e);
+}
+
+int act_remove_target(struct link *l, unsigned int cpu, struct sl_err *e)
+{
+	return steer_remove_target(l->steer, cpu, e);
+}

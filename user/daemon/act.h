@@ -24,5 +24,10 @@ void act_link_release(struct link *l);
 int act_bucket(struct daemon *d, struct link *l, unsigned int bucket, int cpu);
 int act_flow(struct daemon *d, struct link *l, const struct sluice_flow_key *key, uint16_t cpu);
 int act_flow_delete(struct link *l, const struct sluice_flow_key *key);
+/* A target that comes and goes with its CPU; see link_cpus.c. cpu < 0: no baseline. */
+void act_baseline(struct link *l, unsigned int bucket, int cpu);
+int act_unwant(struct link *l, unsigned int cpu, struct sl_err *e);
+int act_add_target(struct link *l, unsigned int cpu, struct sl_err *e);
+int act_remove_target(struct link *l, unsigned int cpu, struct sl_err *e);
 
 #endif

@@ -87,6 +87,14 @@ struct link_flow {
 	uint64_t active_ns;		/* when its counter last moved */
 };
 
+/* What becomes of a CPU as a target, see link_cpus.c. */
+enum target_state {
+	TARGET_NONE,
+	TARGET_IN_USE,
+	TARGET_LEAVING,		/* offline; its cpumap entry is still sent to */
+	TARGET_GONE,		/* offline, without an entry */
+};
+
 /* An interface with the XDP program. */
 struct link {
 	char ifname[IFNAMSIZ];
@@ -104,6 +112,9 @@ struct link {
 	struct link_flow *flows;	/* [steer] max_flows of them */
 	unsigned int max_flows, n_flows;
 	struct steer_scan ageing;	/* how far it came in the flow table */
+	enum target_state target[SLUICE_MAX_CPUS];
+	uint64_t idle_packets[SLUICE_MAX_CPUS], idle_since_ns[SLUICE_MAX_CPUS];	/* while leaving */
+	uint8_t home1[SLUICE_BUCKETS];	/* CPU + 1 that a bucket returns to; 0: it is there */
 	uint64_t decisions, moves, admitted, aged_out;
 };
 
@@ -175,6 +186,9 @@ void link_flows_admit(struct daemon *d, struct link *l, uint64_t now);
 void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
 			struct steer_object *objects, size_t *n, size_t max);
 void link_flows_age(struct daemon *d, struct link *l);
+/* Targets follow their CPUs offline and back, by the latest reading of both. */
+void link_cpus_follow(struct daemon *d, struct link *l, uint64_t now);
+void link_cpus_forget(struct link *l);
 void link_flows_adopt(struct link *l, bool lease_runs);
 /* The CPU that a bucket's packets go to now, or -1. */
 int link_bucket_cpu(const struct link *l, unsigned int bucket);

@@ -25,6 +25,7 @@
 	X(manual, false, "the operator wrote a baseline: standing down")	\
 	X(stand_down, false, "standing down after the operator's change")	\
 	X(cpu_not_allowed, false, "the CPU is not among the configured ones")	\
+	X(loses, false, "the move would cost more than it frees")		\
 	X(too_many_moves, false, "the moves of this epoch are used up")
 
 enum guard_verdict {

@@ -7,6 +7,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
+#include "lib/coexist.h"
 #include "lib/log.h"
 
 #define RETRY_FIRST_NS	1000000000ULL
@@ -114,6 +115,16 @@ static void clear_stale(struct daemon *d, struct link *l)
 	link_flows_adopt(l, lease_runs);
 }
 
+/* Who else places packets here, and what comes of that. */
+static void warn_of_conflicts(const struct link *l)
+{
+	struct coexist_warning w[3];
+	size_t n = coexist_check(l->ifname, w, 3);
+
+	for (size_t i = 0; i < n; i++)
+		log_warning("%s: %s", l->ifname, w[i].text);
+}
+
 static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 {
 	struct sl_err e = { "" };
@@ -131,7 +142,9 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 		   !l->now->attached ? "pinned, not attached" :
 		   l->now->generic ? "generic mode" : "native mode",
 		   l->now->dispatcher_id ? ", called by a libxdp dispatcher" : "");
+	warn_of_conflicts(l);
 	l->read_once = l->have_before = false;
+	link_cpus_forget(l);
 	return true;
 }
 

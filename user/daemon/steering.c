@@ -12,6 +12,7 @@
 #include "daemon/daemon.h"
 #include "lib/hist.h"
 #include "lib/log.h"
+#include "lib/probe_hop.h"
 
 /* Objects of one decision; the agent looks at the heaviest of them. */
 #define OBJECTS_MAX	8192
@@ -67,7 +68,8 @@ static size_t observe_cpus(struct daemon *d, double seconds, struct steer_cpu_ob
 		bool target = false;
 
 		for (i = 0; i < d->n_links; i++)
-			target |= is_observed(d->links[i]) && d->links[i]->now->target[cpu];
+			target |= is_observed(d->links[i]) &&
+				  d->links[i]->target[cpu] == TARGET_IN_USE;
 		if (!target || !d->guard.cpu_allowed[cpu] || !b->online)
 			continue;
 		cpus[n] = (struct steer_cpu_obs){
@@ -160,8 +162,43 @@ static int carry_out(struct daemon *d, struct link *l, const struct steer_move *
 	return r;
 }
 
-static bool apply(struct daemon *d, const struct steer_move *m, uint64_t now, unsigned int moves,
-		  double reward)
+static const struct steer_cpu_obs *find_cpu(const struct steer_interval *in, uint16_t cpu)
+{
+	for (size_t i = 0; i < in->n_cpus; i++)
+		if (in->cpus[i].cpu == cpu)
+			return &in->cpus[i];
+	return NULL;
+}
+
+static double object_pps(const struct steer_interval *in, uint32_t id)
+{
+	for (size_t i = 0; i < in->n_objects; i++)
+		if (in->objects[i].id == id)
+			return in->objects[i].pps;
+	return 0;
+}
+
+/*
+ * A move that would overload its target, or leave it busier than the CPU that is
+ * relieved. What is steered has taken its hop in any case; "from" is where it is
+ * processed now. A CPU that is no target (any more) may always be left.
+ */
+static bool loses(const struct steer_interval *in, const struct steer_move *m)
+{
+	const struct steer_cpu_obs *from = find_cpu(in, m->from), *to = find_cpu(in, m->to);
+	struct probe_move p = { .remote = true };
+
+	if (!from || !to)
+		return false;
+	p.rate_pps = object_pps(in, m->id);
+	p.source_pps = from->pps;
+	p.source_busy = from->util;
+	p.target_busy = to->util;
+	return !probe_hop_pays(&p, NULL);
+}
+
+static bool apply(struct daemon *d, const struct steer_interval *in, const struct steer_move *m,
+		  uint64_t now, unsigned int moves, double reward)
 {
 	struct link *l = d->links[OBJECT_LINK(m->id)];
 	enum guard_verdict verdict;
@@ -171,8 +208,10 @@ static bool apply(struct daemon *d, const struct steer_move *m, uint64_t now, un
 	if (!m->is_flow)
 		hold = l->now->bucket_target[OBJECT_INDEX(m->id)].flags & SLUICE_BUCKET_F_HOLD;
 	/* Another interface's target need not be one of this one's. */
-	if (m->to >= SLUICE_MAX_CPUS || !l->now->target[m->to])
+	if (m->to >= SLUICE_MAX_CPUS || l->target[m->to] != TARGET_IN_USE)
 		verdict = GUARD_cpu_not_allowed;
+	else if (loses(in, m))
+		verdict = GUARD_loses;
 	else
 		verdict = guard_move(&d->guard, &l->guard, now, hold, moves, m->from, m->to);
 	record(d, l, m, verdict, reward);
@@ -217,6 +256,8 @@ static double observe(struct daemon *d, uint64_t now)
 			link_failed(l, now, &e);
 		l->have_before = r == 0 && l->read_once;
 		l->read_once = r == 0;
+		if (r == 0 && d->cpu_now.n_cpus)
+			link_cpus_follow(d, l, now);
 		if (l->have_before) {
 			l->problem.text[0] = '\0';
 			l->failures = 0;
@@ -257,7 +298,7 @@ void steering_decide(struct daemon *d, uint64_t now)
 	for (i = 0; i < d->n_links; i++)
 		d->links[i]->decisions += is_observed(d->links[i]);
 	for (m = 0; m < n; m++) {
-		applied[m] = apply(d, &moves[m], now, done, reward);
+		applied[m] = apply(d, &in, &moves[m], now, done, reward);
 		done += applied[m];
 	}
 	steer_agent_applied(d->steer_agent, applied, (size_t)n);

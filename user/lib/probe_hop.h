@@ -70,9 +70,9 @@ int probe_hop_measure(unsigned int from_cpu, const struct probe_targets *to,
  *   - the target must have room for it: target_busy + rate * (w + send_ns) <= PROBE_TARGET_MAX,
  *     where receiving is taken to cost as much as sending.
  *
- * An object that is redirected already (remote) has paid for its hop: then only the last
- * rule, with source the CPU that processes it now, is asked, and that the target ends less busy
- * than the source is.
+ * An object that is redirected already (remote) has paid for its hop. Then, with source the CPU
+ * that processes it now, the target must only end less busy than the source is; and where both are
+ * above PROBE_TARGET_MAX, how busy they are says nothing of who is worse off: unknown.
  *
  * Unknowns (source_pps 0, send_ns < 0) never forbid: without a measurement nothing is claimed.
  */

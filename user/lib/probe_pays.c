@@ -16,15 +16,16 @@ static enum probe_verdict verdict(const struct probe_move *m)
 		return PROBE_unknown;
 	work_ns = m->source_busy * 1e9 / m->source_pps;
 	moved = m->rate_pps * (work_ns + (m->remote ? 0 : m->send_ns)) / 1e9;
-	if (!m->remote && m->source_busy < PROBE_BUSY_MIN)
+	if (m->remote) {
+		if (m->source_busy > PROBE_TARGET_MAX && m->target_busy > PROBE_TARGET_MAX)
+			return PROBE_unknown;
+		return m->target_busy + moved < m->source_busy ? PROBE_pays : PROBE_target_full;
+	}
+	if (m->source_busy < PROBE_BUSY_MIN)
 		return PROBE_source_idle;
-	if (!m->remote && work_ns < PROBE_GAIN_MIN * m->send_ns)
+	if (work_ns < PROBE_GAIN_MIN * m->send_ns)
 		return PROBE_too_cheap;
-	if (m->target_busy + moved > PROBE_TARGET_MAX)
-		return PROBE_target_full;
-	if (m->remote && m->target_busy + moved >= m->source_busy)
-		return PROBE_target_full;
-	return PROBE_pays;
+	return m->target_busy + moved > PROBE_TARGET_MAX ? PROBE_target_full : PROBE_pays;
 }
 
 bool probe_hop_pays(const struct probe_move *m, enum probe_verdict *why)

@@ -68,7 +68,10 @@ void steer_close(struct steer *s);	/* accepts NULL; leaves kernel objects runnin
  */
 int steer_set_cpus(struct steer *s, const __u16 *cpus, size_t n, __u32 qsize, bool force,
 		   struct sl_err *e);
-/* gap_ticks 0 stands for 100 ms; F_SLOW_TICK is set as the kernel's HZ is. */
+/*
+ * gap_ticks 0 stands for 100 ms; F_SLOW_TICK is set as the kernel's HZ is. Who gives both saves the
+ * 120 ms that it takes to measure HZ for the first time.
+ */
 int steer_set_config(struct steer *s, const struct sluice_steer_config *c, struct sl_err *e);
 int steer_get_config(struct steer *s, struct sluice_steer_config *c, struct sl_err *e);
 
@@ -98,6 +101,17 @@ int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e);
  */
 int steer_wait_measurable(const struct steer_snapshot *snap);
 
+/*
+ * The parts of steer_set_cpus(), for who waits himself. A CPU leaves in order when it is no bucket's
+ * baseline, steer_unwant() has taken away what was learned or assigned, and nothing has been sent
+ * there for longer than a ring takes to drain: then steer_remove_target(). An entry that is added
+ * has the ring size of those that are there.
+ */
+int steer_add_target(struct steer *s, unsigned int cpu, struct sl_err *e);
+int steer_unwant(struct steer *s, unsigned int cpu, struct sl_err *e);
+int steer_remove_target(struct steer *s, unsigned int cpu, struct sl_err *e);
+/* Baseline of one bucket: one atomic store. cpu < 0 clears it. */
+int steer_bucket_set_baseline(struct steer *s, unsigned int bucket, int cpu);
 /* Learned slot of one bucket: one atomic store. cpu < 0 clears it. */
 int steer_bucket_set_learned(struct steer *s, unsigned int bucket, int cpu, __u32 generation);
 /* Milliseconds in ticks of HZ, rounded up; HZ is measured first if need be (120 ms). */

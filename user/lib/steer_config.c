@@ -68,7 +68,7 @@ int steer_set_config(struct steer *s, const struct sluice_steer_config *c, struc
 {
 	struct sluice_steer_config full = *c;
 	__u32 zero = 0, ticks = 0;
-	int r;
+	int r = 0;
 
 	if (c->flags & ~known_flags || !is_mask(c->sample_mask) || !is_mask(c->announce_mask) ||
 	    !is_mask(c->order_mask))
@@ -77,7 +77,8 @@ int steer_set_config(struct steer *s, const struct sluice_steer_config *c, struc
 			      c->sample_mask, c->announce_mask, c->order_mask);
 	if (c->inside & ~(__u32)SLUICE_INSIDE_ALL)
 		return sl_err(e, -EINVAL, "inside %#x: there are no such tunnels", c->inside);
-	r = steer_ticks(s, GAP_MS, &ticks);
+	if (!full.gap_ticks || !(full.flags & SLUICE_STEER_F_SLOW_TICK))
+		r = steer_ticks(s, GAP_MS, &ticks);
 	if (!full.gap_ticks)
 		full.gap_ticks = ticks + 1;
 	if (s->hz < 1000)

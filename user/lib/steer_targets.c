@@ -291,6 +291,53 @@ int steer_set_cpus(struct steer *s, const __u16 *cpus, size_t n, __u32 qsize, bo
 	return steer_write_targets(s, cpus, n, qsize, e);
 }
 
+/* --- one at a time, for who waits himself ----------------------------------- */
+
+int steer_add_target(struct steer *s, unsigned int cpu, struct sl_err *e)
+{
+	struct retarget t = { .s = s };
+	struct bpf_cpumap_val v;
+
+	if (cpu >= s->n_targets || cpu >= s->n_possible)
+		return sl_err(e, -EINVAL, "there is no CPU %u to steer to", cpu);
+	for (__u32 i = 0; i < s->n_targets && !t.qsize; i++)
+		if (!bpf_map_lookup_elem(steer_cpumap_fd(s), &i, &v))
+			t.qsize = v.qsize;
+	return write_target(&t, cpu, e);
+}
+
+int steer_remove_target(struct steer *s, unsigned int cpu, struct sl_err *e)
+{
+	__u32 key = cpu;
+	int r = bpf_map_delete_elem(steer_cpumap_fd(s), &key);
+
+	return r ? sl_err(e, r, "cannot remove the cpumap entry of CPU %u: %s", cpu, strerror(-r)) : 0;
+}
+
+int steer_unwant(struct steer *s, unsigned int cpu, struct sl_err *e)
+{
+	bool gone[SLUICE_MAX_CPUS] = { false };
+
+	if (cpu >= SLUICE_MAX_CPUS)
+		return sl_err(e, -EINVAL, "there is no CPU %u", cpu);
+	gone[cpu] = true;
+	return take_away(s, gone, e);
+}
+
+int steer_bucket_set_baseline(struct steer *s, unsigned int bucket, int cpu)
+{
+	struct sluice_bucket b = { 0 };
+
+	if (bucket >= SLUICE_BUCKETS || cpu >= (int)s->n_targets)
+		return -EINVAL;
+	if (cpu >= 0) {
+		b.flags = SLUICE_BUCKET_F_BASELINE;
+		b.cpu = cpu;
+	}
+	bucket_modify(s, bucket, &b, SLUICE_BUCKET_F_BASELINE, true);
+	return 0;
+}
+
 int steer_bucket_set_learned(struct steer *s, unsigned int bucket, int cpu, __u32 generation)
 {
 	struct sluice_bucket b = { 0 };

@@ -79,8 +79,11 @@ static int fill_frags_targets(struct run *run)
 
 static int make_instance(struct run *run, uint64_t frames, __u32 inside, struct sl_err *e)
 {
-	const struct sluice_steer_config config = { .flags = SLUICE_STEER_F_ANNOUNCE,
-						    .inside = inside };
+	/* Nothing moves here, so the hold's times do not matter. */
+	const struct sluice_steer_config config = {
+		.flags = SLUICE_STEER_F_ANNOUNCE | SLUICE_STEER_F_SLOW_TICK,
+		.inside = inside, .gap_ticks = SLUICE_GAP_TICKS,
+	};
 	int r;
 
 	run->s = steer_alloc(NULL);

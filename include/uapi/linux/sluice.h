@@ -452,7 +452,7 @@ SLUICE_ASSERT_SIZE(struct sluice_features, 8);
  * many more, and two ticks. On a CPU with little traffic so many do not come
  * soon; there it is enough that the ring is empty, as far as this queue has filled it, and
  * that the packet was seen SLUICE_SETTLE_NS ago, since an empty ring is
- * flushed at once.
+ * flushed at once. (And where the CPU has gone offline and its ring is served by another.)
  *
  * Without metadata a gap decides: after gap_ticks without a packet of its own the
  * place may move, as no queue takes so long to drain. That is a guess, which a
