@@ -43,11 +43,16 @@ sum_json()
 # check_sums FILE [inside TUNNELS]: sets $sums.
 check_sums()
 {
-	local out=$tmpdir/out.json packets steered passed in_flows
-
-	$sluice replay "$@" -j > "$out" 2> "$tmpdir/err"
+	$sluice replay "$@" -j > "$tmpdir/out.json" 2> "$tmpdir/err"
 	check_err $? "$1: $(cat "$tmpdir/err")"
-	sums=$(sum_json < "$out")
+	check_output "$1"
+}
+
+check_output()	# of FILE
+{
+	local packets steered passed in_flows
+
+	sums=$(sum_json < "$tmpdir/out.json")
 	read -r packets steered passed in_flows _ <<< "$sums"
 	[ $((steered + passed)) = "$packets" ] && [ "$in_flows" = "$steered" ]
 	check_err $? "$1: $packets packets, $steered steered, $passed passed, $in_flows in flows"
@@ -211,12 +216,13 @@ test_manifest()
 
 	while IFS=$'\t' read -r file _ expected _; do
 		[ -e "$pcaps/$file" ] || continue
-		if ! $sluice replay "$pcaps/$file" > /dev/null 2> "$tmpdir/err" &&
-		   grep -q 'has link type' "$tmpdir/err"; then
+		if ! $sluice replay -j "$pcaps/$file" > "$tmpdir/out.json" 2> "$tmpdir/err"; then
+			grep -q 'has link type' "$tmpdir/err"
+			check_err $? "$file: $(cat "$tmpdir/err")"
 			refused=$((refused + 1))
 			continue
 		fi
-		check_sums "$pcaps/$file"
+		check_output "$file"
 		read -r packets _ <<< "$sums"
 		[ "$packets" = "$expected" ]; check_err $? "$file: $packets of $expected packets"
 		tested=$((tested + 1))
