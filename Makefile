@@ -105,7 +105,7 @@ install: user		## install below DESTDIR with PREFIX
 	install -D -m 0755 $(B)/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
 	install -D -m 0755 $(B)/sluice $(DESTDIR)$(PREFIX)/sbin/sluice
 	install -D -m 0644 $(BPF_OBJ) $(DESTDIR)$(PREFIX)/lib/sluice/xdp_steer.bpf.o
-	install -D -m 0644 include/uapi/linux/sluice.h $(DESTDIR)$(PREFIX)/include/linux/sluice.h
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/include/linux include/uapi/linux/sluice*.h
 	install -D -m 0644 user/daemon/sluice.conf $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|@PREFIX@|$(PREFIX)|;s|@SYSCONFDIR@|$(SYSCONFDIR)|' user/daemon/sluiced.service.in \
@@ -177,7 +177,7 @@ $(BENCH_BINS): $(B)/%: $(B)/%.o $(BENCH_PARTS) $(B)/libsluiced.a $(B)/libsluice.
 FUZZ_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude -Iinclude/uapi \
 	   -fno-omit-frame-pointer -fno-sanitize-recover=all
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize=alignment
-FUZZ_DEPS := $(wildcard selftests/fuzz/parse/*.h bpf/parse*.bpf.h) include/uapi/linux/sluice.h include/sluice/hash.h
+FUZZ_DEPS := $(wildcard selftests/fuzz/parse/*.h bpf/parse*.bpf.h include/uapi/linux/sluice*.h) include/sluice/hash.h
 $(FUZZ_CORPUS): selftests/fuzz/parse/fuzz_parse.c selftests/fuzz/parse/fuzz_main.c $(FUZZ_DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

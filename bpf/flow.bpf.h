@@ -7,7 +7,7 @@
 #define SLUICE_FLOW_BPF_H
 
 #include "packet.bpf.h"
-#include "parse.bpf.h"
+#include "parse_usual.bpf.h"
 
 /* A number that no acknowledgement reaches. */
 #define SEQ_NEVER	(1ULL << 47)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The maps of include/uapi/linux/sluice.h, by those names. Every part of the
+ * The maps of include/uapi/linux/sluice_steer.h, by those names. Every part of the
  * object includes this and they are weak, so that the linker makes one of each.
  * Nothing is pinned by name here: "ip link set ... xdp obj" would put such pins
  * into a directory of its own; who loads the object pins.

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Sends packets to the CPU their flow or bucket is on. The order of decisions
- * and the meaning of every map are in include/uapi/linux/sluice.h.
+ * and the meaning of every map are in include/uapi/linux/sluice_steer.h.
  *
  * What a common packet costs: array look-ups, which the kernel inlines. The
  * hash is asked when the cache of the RX queue does not know the flow. What is
  * only needed for a sampled packet, a move or a miss is out of line.
  */
 #include "flow.bpf.h"
-#include "parse.bpf.h"
 
 /*
  * The first statement of both programs refers to it, so that it is among their

@@ -92,6 +92,33 @@ static void test_flow_entry(void **state)
 	assert_int_equal(steer_flow_delete(s, &tcp4, &err), -ENOENT);
 }
 
+/* Bytes of a frame with one tag and an IPv4 header without options. */
+#define TCI	14
+#define TOS	(18 + 1)
+#define FLAGS	(18 + 20 + 13)
+
+/* Flags add up, also those of packets that the cache knew; tags are an early packet's. */
+static void test_entry_shows_packets(void **state)
+{
+	struct steer *s = *state;
+	struct sluice_flow f;
+
+	CHECK(steer_flow_set(s, &tcp4, 0, SLUICE_FLOW_OPERATOR, 0, &err));
+	frame_make(&frame, &tcp4, 1, 10);
+	frame.data[TCI] = 0x60;
+	frame.data[TCI + 1] = 0x2a;
+	frame.data[TOS] = 0xb9;
+	frame.data[FLAGS] = 0x02;
+	assert_int_equal(run(s), XDP_REDIRECT);
+	frame.data[FLAGS] = 0x10;
+	assert_int_equal(run(s), XDP_REDIRECT);
+	get_flow(s, &tcp4, &f);
+	assert_int_equal(f.packets, 2);
+	assert_int_equal(f.seen.vlan_tci, 0x602a);
+	assert_int_equal(f.seen.tos, 0xb9);
+	assert_int_equal(f.seen.tcp_flags, 0x12);
+}
+
 static void test_flow_table_full(void **state)
 {
 	struct sluice_flow_key k = tcp4;
@@ -342,6 +369,7 @@ int main(void)
 		TEST_ON(setup_cpu0, test_no_cpumap_entry_passes),
 		TEST_ON(setup_cpu0, test_both_directions_share_a_bucket),
 		TEST_ON(setup_cpu0, test_flow_entry),
+		TEST_ON(setup_cpu0, test_entry_shows_packets),
 		TEST_ON(setup_cpu0, test_flow_table_full),
 		TEST_ON(setup_cpu0, test_flow_list),
 		TEST_ON(setup_cpu0, test_bucket_precedence),

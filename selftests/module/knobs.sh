@@ -41,7 +41,8 @@ test_defaults()
 	check_files "baseline none 0 0 0 0" source learned generation manual_gen lease_ms lease_expired
 	check_equal "files that are not 0644" \
 		"$(find "${files[@]}" "$q/learned" ! -perm 644)" ""
-	check_equal abi_version "${stats[abi_version]}" "$(sed -n 's/^#define SLUICE_ABI_VERSION[[:space:]]*\([0-9]*\).*/\1/p' include/uapi/linux/sluice.h)"
+	check_equal abi_version "${stats[abi_version]}" \
+		"$(sed -n 's/^#define SLUICE_ABI_VERSION[[:space:]]*\([0-9]*\).*/\1/p' include/uapi/linux/sluice.h)"
 	tc -s qdisc show dev sl0 | grep -q 'dropped 0, overlimits 0'
 	check_err $? "tc -s shows no statistics"
 }

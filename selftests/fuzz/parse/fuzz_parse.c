@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../bpf/parse.bpf.h"
+#include "../../../bpf/parse_usual.bpf.h"
 #include <sluice/hash.h>
 
 #include "fuzz_parse.h"
