@@ -76,6 +76,18 @@ u32 sluice_lease_remaining_ms(const struct sluice_lease *lease)
 	return clamp_t(u32, jiffies_to_msecs(lease->expires - now), 1, lease->ms);
 }
 
+u32 sluice_leases_check(struct sluice_sched *q)
+{
+	struct sluice_set *set = sluice_params_writer(q);
+	u32 learned = 0, tree = 0;
+
+	if (sluice_learned_in_force(q, set))
+		learned = sluice_lease_remaining_ms(&set->learned_lease);
+	if (sluice_tree_loaded(q, set))
+		tree = sluice_lease_remaining_ms(&set->tree_lease);
+	return learned && tree ? min(learned, tree) : learned + tree;
+}
+
 static bool lease_in_range(u32 ms)
 {
 	return ms >= SLUICE_LEASE_MS_MIN && ms <= SLUICE_LEASE_MS_MAX;
@@ -101,7 +113,7 @@ static void lease_hand_over(struct sluice_lease *old, struct sluice_lease *new, 
 		atomic_set(&new->state, runs ? SLUICE_LEASE_RUNNING : SLUICE_LEASE_NONE);
 }
 
-static void baseline_configure(struct sluice_set *set)
+static void baseline_configure(struct sluice_set *set, u32 manual_gen)
 {
 	const struct sluice_aqm_params p = {
 		.qth_min = set->knob[SLUICE_KNOB_qth_min],
@@ -109,7 +121,9 @@ static void baseline_configure(struct sluice_set *set)
 		.max_p = set->knob[SLUICE_KNOB_max_p],
 	};
 
-	sluice_aqm_configure(&set->base, &p);
+	sluice_aqm_configure(&set->base.aqm, &p);
+	set->base.key = SLUICE_FORCE_KEY(set->knob[SLUICE_KNOB_hold] ? SLUICE_SRC_HOLD :
+					 SLUICE_SRC_BASELINE, manual_gen);
 }
 
 /* A copy of the set in force. */
@@ -148,7 +162,7 @@ int sluice_params_init(struct sluice_sched *q)
 		return -ENOMEM;
 	for (i = 0; i < SLUICE_KNOB_NR; i++)
 		set->knob[i] = sluice_knobs[i].def;
-	baseline_configure(set);
+	baseline_configure(set, 0);
 	RCU_INIT_POINTER(q->set, set);
 	return 0;
 }
@@ -190,7 +204,7 @@ int sluice_set_knobs(struct sluice_sched *q, const u32 value[SLUICE_KNOB_NR], un
 				   "qth_min would be above qth_max; set both, or move the other first");
 		goto einval;
 	}
-	baseline_configure(new);
+	baseline_configure(new, q->manual_gen + 1);
 	atomic_set(&new->learned_lease.state, SLUICE_LEASE_NONE);
 	atomic_set(&new->tree_lease.state, SLUICE_LEASE_NONE);
 	set_publish(q, new);
@@ -222,7 +236,8 @@ int sluice_set_learned(struct sluice_sched *q, const struct sluice_aqm_params *p
 	atomic_set(&new->learned_lease.state, SLUICE_LEASE_NONE);
 	if (p) {
 		new->learned_params = *p;
-		sluice_aqm_configure(&new->learned, p);
+		sluice_aqm_configure(&new->learned.aqm, p);
+		new->learned.key = SLUICE_FORCE_KEY(SLUICE_SRC_LEARNED, generation);
 		lease_grant(&new->learned_lease, lease_ms, generation);
 	}
 	set_publish(q, new);

@@ -39,6 +39,19 @@ static void sluice_drop(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff *
 	sch->qstats.drops += segs;
 }
 
+/* What the ramp sees of a queue of that many bytes and segments. */
+static u32 sluice_seen_backlog(const struct sluice_set *set, u32 bytes, u32 segs)
+{
+	if (likely(!set->knob[SLUICE_KNOB_packet_mode]))
+		return bytes;
+	return min_t(u64, (u64)segs * SLUICE_PACKET_BYTES, U32_MAX);
+}
+
+static bool sluice_ramp_selects(const struct sluice_aqm_config *aqm, u32 backlog)
+{
+	return backlog >= aqm->qth_min && sluice_aqm_decide(aqm, backlog, get_random_u32());
+}
+
 enum sluice_verdict {
 	SLUICE_PASS,
 	SLUICE_MARKED,
@@ -46,27 +59,42 @@ enum sluice_verdict {
 	SLUICE_LIMIT_DROP,
 };
 
-/* Decides about a packet and sets CE, with "backlog" bytes in front of it. */
-static enum sluice_verdict sluice_judge(struct sluice_sched *q, struct sluice_set *set,
-					struct sk_buff *skb, u32 qlen, u32 backlog)
+/* Decides about a packet that arrives, and sets CE. */
+static enum sluice_verdict sluice_judge(struct sluice_sched *q, const struct sluice_set *set,
+					const struct sluice_aqm_config *aqm, struct sk_buff *skb)
 {
-	const struct sluice_aqm_config *aqm = sluice_in_force(q, set);
+	const struct Qdisc *sch = q->sch;
+	u32 backlog = sch->qstats.backlog;
 	int dsfield;
 
-	if (unlikely(qlen >= set->knob[SLUICE_KNOB_limit_pkts] ||
+	if (unlikely(sch->q.qlen >= set->knob[SLUICE_KNOB_limit_pkts] ||
 		     (u64)backlog + qdisc_pkt_len(skb) > set->knob[SLUICE_KNOB_limit_bytes]))
 		return SLUICE_LIMIT_DROP;
-
-	if (backlog < aqm->qth_min || !sluice_aqm_decide(aqm, backlog, get_random_u32()))
+	if (!sluice_ramp_selects(aqm, sluice_seen_backlog(set, backlog, q->stats.segs)))
 		return SLUICE_PASS;
 
 	/* What arrived with CE passes, too: it is not our mark. */
 	dsfield = skb_get_dsfield(skb);
 	if (dsfield >= 0 && INET_ECN_is_ce(dsfield))
 		return SLUICE_PASS;
+	if (set->knob[SLUICE_KNOB_mark_dequeue] && dsfield >= 0 && !INET_ECN_is_not_ect(dsfield))
+		return SLUICE_PASS;
 	if (INET_ECN_set_ce(skb))
 		return SLUICE_MARKED;
 	return set->knob[SLUICE_KNOB_drop_non_ect] ? SLUICE_EARLY_DROP : SLUICE_PASS;
+}
+
+static bool sluice_is_timed(const struct sluice_set *set)
+{
+	return set->knob[SLUICE_KNOB_sojourn] || set->knob[SLUICE_KNOB_ce_threshold_us];
+}
+
+static void sluice_count_mark(struct sluice_counters *st, struct Qdisc *sch,
+			      const struct sk_buff *skb, u32 segs)
+{
+	st->ce_packets += segs;
+	st->ce_bytes += qdisc_pkt_len(skb);
+	sch->qstats.overlimits += segs;
 }
 
 static int sluice_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **to_free)
@@ -76,23 +104,25 @@ static int sluice_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff
 	struct sluice_set *set = rcu_dereference_bh(q->set);
 	u32 segs = sluice_segs(skb);
 	u64 now_ns = ktime_get_ns();
+	const struct sluice_force *force;
 	enum sluice_verdict verdict;
 	int ret = NET_XMIT_SUCCESS;
 
 	sluice_tree_poll(q, set, now_ns);
 
 	/* Outside of the counters' write section, where random numbers may not be drawn on RT. */
-	verdict = sluice_judge(q, set, skb, sch->q.qlen, sch->qstats.backlog);
+	force = sluice_in_force(q, set);
+	verdict = sluice_judge(q, set, &force->aqm, skb);
 
 	sluice_stats_begin(st, now_ns);
+	sluice_stats_epoch(st, force->key);
 	switch (verdict) {
 	case SLUICE_MARKED:
-		st->ce_packets += segs;
-		st->ce_bytes += qdisc_pkt_len(skb);
-		sch->qstats.overlimits += segs;
+		sluice_count_mark(st, sch, skb, segs);
 		fallthrough;
 	case SLUICE_PASS:
-		sluice_skb_cb(skb)->enqueue_ns = set->knob[SLUICE_KNOB_sojourn] ? now_ns : 0;
+		sluice_skb_cb(skb)->enqueue_ns = sluice_is_timed(set) ? now_ns : 0;
+		st->segs += segs;
 		qdisc_enqueue_tail(skb, sch);
 		break;
 	case SLUICE_EARLY_DROP:
@@ -110,29 +140,62 @@ static int sluice_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff
 	return ret;
 }
 
+static bool sluice_mark(struct sk_buff *skb)
+{
+	int dsfield = skb_get_dsfield(skb);
+
+	return dsfield >= 0 && !INET_ECN_is_ce(dsfield) && INET_ECN_set_ce(skb);
+}
+
+/* A packet that leaves after waiting so long; "selected" by what is behind it. */
+static void sluice_mark_leaving(struct sluice_sched *q, const struct sluice_set *set,
+				struct sk_buff *skb, u32 segs, u64 waited_ns, bool selected)
+{
+	u32 threshold_us = set->knob[SLUICE_KNOB_ce_threshold_us];
+
+	if (selected && sluice_mark(skb)) {
+		sluice_count_mark(&q->stats, q->sch, skb, segs);
+		return;
+	}
+	if (!threshold_us || waited_ns <= (u64)threshold_us * NSEC_PER_USEC || !sluice_mark(skb))
+		return;
+	sluice_count_mark(&q->stats, q->sch, skb, segs);
+	q->stats.ce_sojourn_packets += segs;
+	q->stats.ce_sojourn_bytes += qdisc_pkt_len(skb);
+}
+
 static struct sk_buff *sluice_dequeue(struct Qdisc *sch)
 {
 	struct sluice_sched *q = qdisc_priv(sch);
 	struct sluice_counters *st = &q->stats;
 	struct sluice_set *set = rcu_dereference_bh(q->set);
-	struct sk_buff *skb;
+	struct sk_buff *skb = sch->q.head;
+	bool selected = false;
 	u64 now_ns;
 
 	/* Nothing to do, and nothing that the core took from under us either. */
-	if (!sch->q.head && st->backlog == sch->qstats.backlog)
+	if (!skb && st->backlog == sch->qstats.backlog)
 		return NULL;
 
 	now_ns = ktime_get_ns();
 	sluice_tree_poll(q, set, now_ns);
+	if (skb && unlikely(set->knob[SLUICE_KNOB_mark_dequeue]))
+		selected = sluice_ramp_selects(&sluice_in_force(q, set)->aqm,
+			sluice_seen_backlog(set, sch->qstats.backlog - qdisc_pkt_len(skb),
+					    st->segs - sluice_segs(skb)));
 	sluice_stats_begin(st, now_ns);
 	skb = qdisc_dequeue_head(sch);
 	if (skb) {
 		u64 enqueue_ns = sluice_skb_cb(skb)->enqueue_ns;
+		u64 waited_ns = enqueue_ns ? now_ns - enqueue_ns : 0;
+		u32 segs = sluice_segs(skb);
 
-		st->packets += sluice_segs(skb);
+		st->packets += segs;
 		st->bytes += qdisc_pkt_len(skb);
+		st->segs -= segs;
 		if (set->knob[SLUICE_KNOB_sojourn] && enqueue_ns)
-			sluice_stats_sojourn(st, now_ns - enqueue_ns);
+			sluice_stats_sojourn(st, waited_ns);
+		sluice_mark_leaving(q, set, skb, segs, waited_ns, selected);
 	}
 	sluice_stats_end(st, sch);
 	return skb;
@@ -150,6 +213,7 @@ static void sluice_reset(struct Qdisc *sch)
 	sluice_stats_begin(&q->stats, ktime_get_ns());
 	qdisc_reset_queue(sch);
 	sch->qstats.backlog = 0;
+	q->stats.segs = 0;
 	sluice_stats_end(&q->stats, sch);
 	local_bh_enable();
 }
@@ -221,6 +285,8 @@ static int sluice_change(struct Qdisc *sch, struct nlattr *opt, struct netlink_e
 		return err;
 	sluice_lock(q);
 	err = sluice_set_knobs(q, value, which, extack);
+	if (!err)
+		sluice_dir_notify(q);
 	sluice_unlock(q);
 	return err;
 }

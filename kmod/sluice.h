@@ -62,11 +62,18 @@ struct sluice_loaded_tree {
 	struct sluice_tree block;		/* only block.h.size bytes are allocated */
 };
 
+/* A triple as the packet path wants it. */
+struct sluice_force {
+	struct sluice_aqm_config aqm;
+	u64 key;				/* enum sluice_source and generation */
+};
+#define SLUICE_FORCE_KEY(source, generation)	((u64)(source) << 32 | (generation))
+
 /* Everything a writer can change. Only the leases' states change after publication. */
 struct sluice_set {
 	u32 knob[SLUICE_KNOB_NR];		/* the operator's baseline */
-	struct sluice_aqm_config base;
-	struct sluice_aqm_config learned;
+	struct sluice_force base;
+	struct sluice_force learned;
 	struct sluice_aqm_params learned_params;
 	struct sluice_lease learned_lease;
 	struct sluice_loaded_tree *tree;	/* of the latest set only; NULL: none */
@@ -75,9 +82,24 @@ struct sluice_set {
 	struct rcu_head rcu;
 };
 
+/* Counters when a triple came into force. */
+struct sluice_epoch {
+	u64 key;
+	u64 since_ns;			/* 0: there was none */
+	u64 packets;
+	u64 bytes;
+	u64 ce_packets;
+	u64 ce_bytes;
+	u64 drops;
+	u64 byte_us;
+	u64 backlogged_ns;
+	u32 backlog_max;		/* not a start: the most since then */
+};
+
 struct sluice_counters {
 	seqcount_t seq;
 	u32 qlen;			/* as of last_ns */
+	u32 segs;			/* queued packets, a GSO packet by its segments */
 	u32 backlog;
 	u32 backlog_max;
 	u64 last_ns;
@@ -89,12 +111,17 @@ struct sluice_counters {
 	u64 bytes;
 	u64 ce_packets;
 	u64 ce_bytes;
+	u64 ce_sojourn_packets;
+	u64 ce_sojourn_bytes;
 	u64 early_drops;
 	u64 limit_drops;
 
 	u64 sojourn_samples;
 	u64 sojourn_sum_ns;
 	u64 sojourn_hist[SLUICE_HIST_SLOTS];
+
+	struct sluice_epoch epoch;	/* begun by the packet that found a new triple */
+	struct sluice_epoch epoch_before;
 };
 
 /* What the tree chose. It is in force while its epoch is that of the set. */
@@ -110,7 +137,7 @@ struct sluice_tree_choice {
 /* Written by the packet path inside sluice_stats_begin() and _end(). */
 struct sluice_tree_state {
 	u64 next_ns;
-	struct sluice_aqm_config aqm;
+	struct sluice_force force;
 	struct sluice_tree_choice choice;
 	struct {			/* counters at the previous evaluation */
 		u64 time_ns;
@@ -135,6 +162,7 @@ struct sluice_sched {
 
 	/* Configuration time only. */
 	u32 manual_gen;			/* written under the slot mutex */
+	u32 lapses_notified;		/* the same */
 	struct Qdisc *sch;
 	struct sluice_slot *slot;
 	struct list_head slot_node;
@@ -154,6 +182,8 @@ bool sluice_learned_in_force(struct sluice_sched *q, struct sluice_set *set);
 /* The same of the tree; it need not have decided yet. */
 bool sluice_tree_loaded(struct sluice_sched *q, struct sluice_set *set);
 u32 sluice_lease_remaining_ms(const struct sluice_lease *lease);
+/* Counts what has lapsed; the milliseconds until the next lease runs out, 0: none runs. */
+u32 sluice_leases_check(struct sluice_sched *q);
 
 /* tree.c */
 void sluice_tree_run(struct sluice_sched *q, struct sluice_set *set, u64 now_ns);
@@ -172,11 +202,11 @@ static inline bool sluice_tree_decides(struct sluice_sched *q, struct sluice_set
 	       sluice_tree_loaded(q, set);
 }
 
-static inline const struct sluice_aqm_config *sluice_in_force(struct sluice_sched *q,
-							      struct sluice_set *set)
+static inline const struct sluice_force *sluice_in_force(struct sluice_sched *q,
+							 struct sluice_set *set)
 {
 	if (unlikely(set->tree) && sluice_tree_decides(q, set, &q->tree.choice))
-		return &q->tree.aqm;
+		return &q->tree.force;
 	return sluice_learned_in_force(q, set) ? &set->learned : &set->base;
 }
 
@@ -184,6 +214,8 @@ static inline const struct sluice_aqm_config *sluice_in_force(struct sluice_sche
 void sluice_stats_init(struct sluice_counters *c);
 void sluice_stats_begin(struct sluice_counters *c, u64 now_ns);
 void sluice_stats_end(struct sluice_counters *c, const struct Qdisc *sch);
+/* Begins a new epoch when another triple is in force; between begin and end. */
+void sluice_stats_epoch(struct sluice_counters *c, u64 key);
 u64 sluice_stats_byte_us(const struct sluice_counters *c);
 void sluice_stats_sojourn(struct sluice_counters *c, u64 sojourn_ns);
 void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st);
@@ -191,6 +223,8 @@ void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st);
 /* sysfs.c */
 int sluice_dir_add(struct sluice_sched *q);	/* in ->init, as its last step */
 void sluice_dir_remove(struct sluice_sched *q);	/* in ->destroy, also after a failed add */
+/* Tells who polls that something else is in force, and looks again when a lease may be over. */
+void sluice_dir_notify(struct sluice_sched *q);
 void sluice_lock(struct sluice_sched *q);	/* the slot mutex */
 void sluice_unlock(struct sluice_sched *q);
 

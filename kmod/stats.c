@@ -72,6 +72,7 @@ void sluice_stats_end(struct sluice_counters *c, const struct Qdisc *sch)
 	c->qlen = sch->q.qlen;
 	c->backlog = sch->qstats.backlog;
 	c->backlog_max = max(c->backlog_max, c->backlog);
+	c->epoch.backlog_max = max(c->epoch.backlog_max, c->backlog);
 	write_seqcount_end(&c->seq);
 	preempt_enable();
 }
@@ -80,6 +81,48 @@ void sluice_stats_end(struct sluice_counters *c, const struct Qdisc *sch)
 u64 sluice_stats_byte_us(const struct sluice_counters *c)
 {
 	return c->byte_us + div_u64(c->byte_ns, NSEC_PER_USEC);
+}
+
+static void epoch_start(const struct sluice_counters *c, u64 key, struct sluice_epoch *e)
+{
+	e->key = key;
+	e->since_ns = c->last_ns;
+	e->packets = c->packets;
+	e->bytes = c->bytes;
+	e->ce_packets = c->ce_packets;
+	e->ce_bytes = c->ce_bytes;
+	e->drops = c->early_drops + c->limit_drops;
+	e->byte_us = sluice_stats_byte_us(c);
+	e->backlogged_ns = c->backlogged_ns;
+	e->backlog_max = c->backlog;
+}
+
+void sluice_stats_epoch(struct sluice_counters *c, u64 key)
+{
+	if (likely(c->epoch.key == key && c->epoch.since_ns))
+		return;
+	c->epoch_before = c->epoch;
+	epoch_start(c, key, &c->epoch);
+}
+
+/* What was counted from one start to the other. */
+static void epoch_report(const struct sluice_epoch *from, const struct sluice_epoch *to,
+			 struct sluice_qdisc_epoch *out)
+{
+	if (!from->since_ns)
+		return;
+	out->source = from->key >> 32;
+	out->generation = from->key;
+	out->since_ns = from->since_ns;
+	out->elapsed_ns = to->since_ns - from->since_ns;
+	out->packets = to->packets - from->packets;
+	out->bytes = to->bytes - from->bytes;
+	out->ce_packets = to->ce_packets - from->ce_packets;
+	out->ce_bytes = to->ce_bytes - from->ce_bytes;
+	out->drops = to->drops - from->drops;
+	out->backlog_byte_us = to->byte_us - from->byte_us;
+	out->backlogged_ns = to->backlogged_ns - from->backlogged_ns;
+	out->backlog_max_bytes = from->backlog_max;
 }
 
 void sluice_stats_sojourn(struct sluice_counters *c, u64 sojourn_ns)
@@ -137,6 +180,7 @@ static void snapshot_settings(struct sluice_sched *q, const struct sluice_tree_c
 void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st)
 {
 	const struct sluice_counters *c = &q->stats;
+	struct sluice_epoch epoch, epoch_before, now;
 	struct sluice_tree_choice choice;
 	u64 byte_us, byte_ns, elapsed_ns;
 	unsigned int seq;
@@ -150,6 +194,8 @@ void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st)
 		st->bytes = c->bytes;
 		st->ce_packets = c->ce_packets;
 		st->ce_bytes = c->ce_bytes;
+		st->ce_sojourn_packets = c->ce_sojourn_packets;
+		st->ce_sojourn_bytes = c->ce_sojourn_bytes;
 		st->early_drops = c->early_drops;
 		st->limit_drops = c->limit_drops;
 		st->backlog_bytes = c->backlog;
@@ -161,6 +207,8 @@ void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st)
 		memcpy(st->sojourn_hist, c->sojourn_hist, sizeof(st->sojourn_hist));
 		byte_us = c->byte_us;
 		byte_ns = c->byte_ns;
+		epoch = c->epoch;
+		epoch_before = c->epoch_before;
 		choice = q->tree.choice;
 		elapsed_ns = st->time_ns - c->last_ns;
 	} while (read_seqcount_retry(&c->seq, seq));
@@ -174,4 +222,17 @@ void sluice_snapshot(struct sluice_sched *q, struct sluice_qdisc_stats *st)
 		st->backlogged_ns += elapsed_ns;
 	}
 	st->backlog_byte_us = byte_us + div_u64(byte_ns, NSEC_PER_USEC);
+
+	now = (struct sluice_epoch) {
+		.since_ns = st->time_ns,
+		.packets = st->packets,
+		.bytes = st->bytes,
+		.ce_packets = st->ce_packets,
+		.ce_bytes = st->ce_bytes,
+		.drops = st->early_drops + st->limit_drops,
+		.byte_us = st->backlog_byte_us,
+		.backlogged_ns = st->backlogged_ns,
+	};
+	epoch_report(&epoch, &now, &st->epoch);
+	epoch_report(&epoch_before, &epoch, &st->epoch_before);
 }

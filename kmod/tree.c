@@ -71,7 +71,8 @@ static void choose(struct sluice_sched *q, struct sluice_set *set,
 	choice->generation = set->tree_lease.generation;
 	choice->decided = true;
 	choice->evaluations++;
-	sluice_aqm_configure(&q->tree.aqm, &choice->params);
+	sluice_aqm_configure(&q->tree.force.aqm, &choice->params);
+	q->tree.force.key = SLUICE_FORCE_KEY(SLUICE_SRC_TREE, choice->generation);
 }
 
 void sluice_tree_run(struct sluice_sched *q, struct sluice_set *set, u64 now_ns)

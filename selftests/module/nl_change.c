@@ -89,7 +89,7 @@ static void show_stats(const struct sluice_qdisc_stats *s)
 	U(sojourn_sum_ns), U(qth_min), U(qth_max), U(max_p), U(generation), U(base_qth_min);
 	U(base_qth_max), U(base_max_p), U(manual_gen), U(limit_bytes), U(limit_pkts), U(lease_ms);
 	U(lease_expired), U(tree_evaluations), U(tree_generation), U(tree_lease_ms);
-	U(tree_lease_expired), U(tree_cell);
+	U(tree_lease_expired), U(tree_cell), U(ce_sojourn_packets), U(ce_sojourn_bytes);
 #undef U
 	printf("stats sojourn_hist");
 	for (int i = 0; i < SLUICE_HIST_SLOTS; i++)

@@ -49,6 +49,30 @@ static json_t *knob_json(const struct qdisc_id *id, const char *knob)
 	return qdisc_read_knob(id, knob, &v, NULL) < 0 ? json_null() : json_integer(v);
 }
 
+/* null where there was none yet. */
+static json_t *epoch_json(const struct sluice_qdisc_epoch *e)
+{
+	json_t *o;
+
+	if (!e->since_ns)
+		return json_null();
+	o = json_pack("{s:s}", "source", source_name(e->source));
+#define PUT(name) json_object_set_new(o, #name, json_integer((json_int_t)e->name))
+	PUT(generation);
+	PUT(since_ns);
+	PUT(elapsed_ns);
+	PUT(packets);
+	PUT(bytes);
+	PUT(ce_packets);
+	PUT(ce_bytes);
+	PUT(drops);
+	PUT(backlog_byte_us);
+	PUT(backlogged_ns);
+	PUT(backlog_max_bytes);
+#undef PUT
+	return o;
+}
+
 static json_t *sample_json(const struct qdisc_sample *q)
 {
 	const struct sluice_qdisc_stats *s = &q->stats;
@@ -75,6 +99,9 @@ static json_t *sample_json(const struct qdisc_sample *q)
 	json_object_set_new(o, "hold", knob_json(&q->id, "hold"));
 	json_object_set_new(o, "sojourn", knob_json(&q->id, "sojourn"));
 	json_object_set_new(o, "tree_interval_ms", knob_json(&q->id, "tree_interval_ms"));
+	json_object_set_new(o, "mark_dequeue", knob_json(&q->id, "mark_dequeue"));
+	json_object_set_new(o, "packet_mode", knob_json(&q->id, "packet_mode"));
+	json_object_set_new(o, "ce_threshold_us", knob_json(&q->id, "ce_threshold_us"));
 	PUT(tree_generation);
 	PUT(tree_lease_ms);
 	PUT(tree_lease_expired);
@@ -84,6 +111,8 @@ static json_t *sample_json(const struct qdisc_sample *q)
 	PUT(bytes);
 	PUT(ce_packets);
 	PUT(ce_bytes);
+	PUT(ce_sojourn_packets);
+	PUT(ce_sojourn_bytes);
 	PUT(early_drops);
 	PUT(limit_drops);
 	PUT(backlog_bytes);
@@ -98,6 +127,8 @@ static json_t *sample_json(const struct qdisc_sample *q)
 	json_object_set_new(o, "sojourn_p50_ns", quantile_json(s, 0.50));
 	json_object_set_new(o, "sojourn_p95_ns", quantile_json(s, 0.95));
 	json_object_set_new(o, "sojourn_p99_ns", quantile_json(s, 0.99));
+	json_object_set_new(o, "epoch", epoch_json(&s->epoch));
+	json_object_set_new(o, "epoch_before", epoch_json(&s->epoch_before));
 	return o;
 }
 
@@ -151,8 +182,9 @@ static void print_sample(const struct qdisc_sample *q)
 		       (ull)s->tree_evaluations, s->tree_lease_expired);
 	printf("  limit    %u bytes %u packets\n", s->limit_bytes, s->limit_pkts);
 	printf("  sent     %llu bytes %llu packets\n", (ull)s->bytes, (ull)s->packets);
-	printf("  marked   %llu bytes %llu packets, early drops %llu, limit drops %llu\n",
-	       (ull)s->ce_bytes, (ull)s->ce_packets, (ull)s->early_drops, (ull)s->limit_drops);
+	printf("  marked   %llu bytes %llu packets (%llu for their waiting time), early drops %llu, "
+	       "limit drops %llu\n", (ull)s->ce_bytes, (ull)s->ce_packets,
+	       (ull)s->ce_sojourn_packets, (ull)s->early_drops, (ull)s->limit_drops);
 	printf("  backlog  %llu bytes %llu packets, average while backlogged %.0f bytes, "
 	       "maximum %llu bytes\n", (ull)s->backlog_bytes, (ull)s->backlog_packets,
 	       average_backlog(s), (ull)s->backlog_max_bytes);

@@ -37,7 +37,7 @@
 #endif
 
 /* Bumped whenever a layout below changes in a way an older reader would misread. */
-#define SLUICE_ABI_VERSION	3
+#define SLUICE_ABI_VERSION	4
 #define SLUICE_ABI_MAGIC	0x4543554c	/* "LUCE" in memory order */
 
 /* ------------------------------------------------------------------------
@@ -69,6 +69,13 @@
  * is ECN-capable; if not, it is dropped early when drop_non_ect is 1 and left
  * alone when it is 0.
  *
+ * With mark_dequeue an ECN-capable packet is judged when it leaves instead, by the
+ * backlog behind it: the mark then tells of now, not of one queueing delay ago. With
+ * packet_mode q is not in bytes but SLUICE_PACKET_BYTES for each packet (each
+ * segment of a GSO packet) in the queue. And where a rate varies, bytes say
+ * little of delay: a packet that waited longer than ce_threshold_us gets CE when it
+ * leaves if it is ECN-capable, whatever the ramp says.
+ *
  * Knobs: X(name, minimum, maximum, default, unit, description). They are the
  * operator's: a write, or a netlink change, sets the baseline and bumps
  * manual_gen. A value out of range, or one that would leave
@@ -93,7 +100,14 @@
 	X(sojourn, 0, 1, 1, "flag",					\
 	  "1 measures how long each packet waited")			\
 	X(tree_interval_ms, 1, 60000, 10, "ms",				\
-	  "time between two evaluations of a loaded tree")
+	  "time between two evaluations of a loaded tree")		\
+	X(mark_dequeue, 0, 1, 0, "flag",				\
+	  "1 marks when a packet leaves, by what is behind it")		\
+	X(packet_mode, 0, 1, 0, "flag",					\
+	  "1 counts every packet as 1500 bytes on the ramp")		\
+	X(ce_threshold_us, 0, 10000000, 0, "us",			\
+	  "waiting time beyond which a packet is marked; 0 is never")
+#define SLUICE_PACKET_BYTES	1500
 
 enum {
 	TCA_SLUICE_UNSPEC,
@@ -142,6 +156,12 @@ enum {
  * reads as the block last loaded, or as empty.
  */
 
+/*
+ * poll() for POLLPRI on the file "source" returns when a lease has run out and
+ * when a write has changed what is in force. (As with every sysfs file, read it
+ * first.)
+ */
+
 /* What the triple in force is; the file "source" prints the lower-case word. */
 enum sluice_source {
 	SLUICE_SRC_BASELINE,
@@ -149,6 +169,27 @@ enum sluice_source {
 	SLUICE_SRC_HOLD,
 	SLUICE_SRC_TREE,
 };
+
+/*
+ * What happened under one triple: from the first packet that arrived while it was in force to
+ * the first that arrived under the next, or to now. A tree is one triple here,
+ * whatever it decides; so is a learned triple that is renewed.
+ */
+struct sluice_qdisc_epoch {
+	__u32 source;		/* enum sluice_source */
+	__u32 generation;	/* of a baseline: manual_gen */
+	__u64 since_ns;		/* CLOCK_MONOTONIC; 0: there was none */
+	__u64 elapsed_ns;
+	__u64 packets;		/* these as below, but counted in this time */
+	__u64 bytes;
+	__u64 ce_packets;
+	__u64 ce_bytes;
+	__u64 drops;		/* early and limit */
+	__u64 backlog_byte_us;
+	__u64 backlogged_ns;
+	__u64 backlog_max_bytes;
+};
+SLUICE_ASSERT_SIZE(struct sluice_qdisc_epoch, 88);
 
 /*
  * Application statistics (TCA_STATS_APP) of one qdisc in an RTM_GETQDISC dump:
@@ -163,8 +204,10 @@ struct sluice_qdisc_stats {
 
 	__u64 packets;		/* dequeued */
 	__u64 bytes;
-	__u64 ce_packets;	/* of the enqueued: marked CE by us */
+	__u64 ce_packets;	/* marked CE by us, for whatever cause */
 	__u64 ce_bytes;
+	__u64 ce_sojourn_packets;	/* of these: for ce_threshold_us; the rest for the ramp */
+	__u64 ce_sojourn_bytes;
 	__u64 early_drops;	/* packets the ramp selected, not ECN-capable */
 	__u64 limit_drops;	/* packets refused at limit_bytes or limit_pkts */
 
@@ -195,8 +238,12 @@ struct sluice_qdisc_stats {
 	__u32 tree_lease_ms;	/* what remains, 0 without */
 	__u32 tree_lease_expired;
 	__u32 tree_cell;	/* number of the action in force, 0 without */
+
+	struct sluice_qdisc_epoch epoch;	/* since the last change of what is in force */
+	struct sluice_qdisc_epoch epoch_before;
 };
-SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats, 16 + 14 * 8 + SLUICE_HIST_SLOTS * 8 + 16 * 4);
+SLUICE_ASSERT_SIZE(struct sluice_qdisc_stats,
+		   16 + 16 * 8 + SLUICE_HIST_SLOTS * 8 + 16 * 4 + 2 * 88);
 
 #include <linux/sluice_steer.h>
 
