@@ -41,6 +41,7 @@ conf_with()
 	lease_ms = $lease_ms
 	explore = yes
 	epsilon = 1
+	refuse_losing = ${refuse_losing:-no}
 	$(cat)
 	END
 }
@@ -137,6 +138,17 @@ test_adopts()
 	check_err $? "the lease lapsed under a living daemon"
 }
 
+refused() { $sluice agent show | grep -q 'guard: the move would cost more than it frees'; }
+test_refuses()
+{
+	refuse_losing=yes
+	echo "max_flows = 0" | conf_with
+	kill -HUP "$daemon"
+	busywait 15000 refused
+	check_err $? "no move was refused: $($sluice agent show | tail -n 3)"
+	refuse_losing=no
+}
+
 test_clean_stop()
 {
 	daemon_stop "$daemon"
@@ -231,6 +243,7 @@ setup || skip_all "cannot set up the namespaces"
 run_test test_moves "buckets change their CPU under TCP traffic"
 run_test test_kill_9 "kill -9: learned targets lapse, traffic goes on"
 run_test test_adopts "a restarted daemon adopts the program"
+run_test test_refuses "a move that loses is refused, unless told otherwise"
 run_test test_clean_stop "SIGTERM: the lease ends, the program stays"
 run_test test_flows "heavy flows get entries and give them back"
 run_test test_late_interface "an interface that comes late is found, without a storm of lines"

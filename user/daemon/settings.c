@@ -119,6 +119,8 @@ static const struct config_row rows[] = {
 	     "Most flows that are assigned to a CPU of their own on each interface."),
 	UINT("steer", "flow_idle_s", steer_flow_idle_s, 1, 3600, "10", "s",
 	     "A flow without packets for this long gives its entry back."),
+	BOOL("steer", "refuse_losing", steer_refuse_losing, "yes",
+	     "Refuse moves, tried ones too, that would leave their CPU busier than the one relieved."),
 	BOOL("steer", "explore", steer_explore, "no",
 	     "Try moves on live traffic that do not look best."),
 	REAL("steer", "epsilon", steer_epsilon, 0, 1, "0.2", "",

@@ -64,6 +64,7 @@ struct settings {
 	unsigned int steer_report;
 	unsigned int steer_max_flows;
 	unsigned int steer_flow_idle_s;
+	bool steer_refuse_losing;
 	bool steer_explore;
 	double steer_epsilon;
 	double steer_hysteresis;

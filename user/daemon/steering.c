@@ -210,7 +210,7 @@ static bool apply(struct daemon *d, const struct steer_interval *in, const struc
 	/* Another interface's target need not be one of this one's. */
 	if (m->to >= SLUICE_MAX_CPUS || l->target[m->to] != TARGET_IN_USE)
 		verdict = GUARD_cpu_not_allowed;
-	else if (loses(in, m))
+	else if (d->settings.steer_refuse_losing && loses(in, m))
 		verdict = GUARD_loses;
 	else
 		verdict = guard_move(&d->guard, &l->guard, now, hold, moves, m->from, m->to);
