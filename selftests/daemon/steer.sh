@@ -138,7 +138,7 @@ test_adopts()
 	check_err $? "the lease lapsed under a living daemon"
 }
 
-refused() { $sluice agent show | grep -q 'guard: the move would cost more than it frees'; }
+refused() { $sluice agent show | grep -q '(guard: loses)'; }
 test_refuses()
 {
 	refuse_losing=yes

@@ -21,7 +21,7 @@ fill()
 	receiver 5000 "$count"
 	$udp send 10.9.0.2 5000 "$count" "$bytes" "$tos"
 	read -r passed < "$q/stats/packets"
-	check_range "packets that passed the closed gate" "$passed" 1 2
+	check_range "packets that passed the closed gate" "$passed" 1 16
 }
 
 # Ten packets or more behind a leaving one mark it; open_gate adds one to the queue.
