@@ -57,7 +57,7 @@ src	= $(filter-out %.bpf.c,$(sort $(wildcard $(1)/*.c)))
 obj	= $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 
 # Dependency order of user space: lib <- nn <- rl <- daemon; cli beside it.
-CORE_OBJS   := $(foreach d,user/lib user/nn user/rl,$(call obj,$(d)))
+CORE_OBJS   := $(foreach d,user/lib user/nn user/rl user/sim,$(call obj,$(d)))
 DAEMON_OBJS := $(call obj,user/daemon)
 CLI_OBJS    := $(call obj,user/cli)
 UNIT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/unit/test_*.c)))
@@ -139,7 +139,7 @@ $(B)/libsluiced.a: $(filter-out %/main.o,$(DAEMON_OBJS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/user/nn/%.o $(B)/user/rl/%.o: CFLAGS += $(NUMFLAGS)
+$(B)/user/nn/%.o $(B)/user/rl/%.o $(B)/user/sim/%.o: CFLAGS += $(NUMFLAGS)
 $(B)/%.o: %.c | $(SKEL)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -15,72 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/dist.h"
 #include "lib/rng.h"
-
-#define MAX_POINTS 4096
-
-struct dist {
-	double bytes[MAX_POINTS], cum[MAX_POINTS];
-	size_t n;
-};
 
 static void __attribute__((noreturn)) fail(const char *what, const char *name)
 {
 	fprintf(stderr, "arrivals: %s: %s\n", name, what);
 	exit(1);
-}
-
-static void dist_read(struct dist *d, const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char line[256];
-	size_t i;
-
-	if (!f)
-		fail(strerror(errno), path);
-	d->n = 0;
-	while (fgets(line, sizeof(line), f)) {
-		double bytes, cum;
-
-		if (line[0] == '#' || sscanf(line, "%lf %lf", &bytes, &cum) != 2)
-			continue;
-		if (d->n == MAX_POINTS)
-			fail("too many points", path);
-		if (d->n && (bytes < d->bytes[d->n - 1] || cum < d->cum[d->n - 1]))
-			fail("sizes and shares must not decrease", path);
-		d->bytes[d->n] = bytes;
-		d->cum[d->n++] = cum;
-	}
-	fclose(f);
-	if (d->n < 2 || d->cum[d->n - 1] <= 0)
-		fail("needs two or more lines 'bytes cumulative'", path);
-	/* Whatever the last share is called (1, 100), it is all flows. */
-	for (i = 0; i < d->n; i++)
-		d->cum[i] /= d->cum[d->n - 1];
-}
-
-static double dist_mean(const struct dist *d)
-{
-	double sum = d->cum[0] * d->bytes[0];
-	size_t i;
-
-	for (i = 1; i < d->n; i++)
-		sum += (d->cum[i] - d->cum[i - 1]) * (d->bytes[i] + d->bytes[i - 1]) / 2;
-	return sum;
-}
-
-static double dist_draw(const struct dist *d, double u)
-{
-	double share;
-	size_t i;
-
-	if (u <= d->cum[0])
-		return d->bytes[0];
-	for (i = 1; i < d->n - 1 && u > d->cum[i]; i++)
-		;
-	share = d->cum[i] - d->cum[i - 1];
-	return d->bytes[i - 1] +
-	       (share > 0 ? (u - d->cum[i - 1]) / share : 0) * (d->bytes[i] - d->bytes[i - 1]);
 }
 
 static double number(const char *text, double low, double high, const char *option)
@@ -121,7 +62,8 @@ int main(int argc, char *argv[])
 	uint32_t senders = 1;
 	const char *name = NULL;
 	struct rng root, gaps, sizes, who;
-	static struct dist d;
+	struct sl_err e = { "" };
+	struct dist d;
 	char path[512];
 	int c, i;
 
@@ -158,7 +100,10 @@ int main(int argc, char *argv[])
 		snprintf(path, sizeof(path), "%s", name);
 	else
 		snprintf(path, sizeof(path), "selftests/lab/dist/%s.txt", name);
-	dist_read(&d, path);
+	if (dist_read(path, &d, &e)) {
+		fprintf(stderr, "arrivals: %s\n", e.text);
+		return 1;
+	}
 
 	rng_seed(&root, seed);
 	rng_split(&root, 1, &gaps);
@@ -174,9 +119,10 @@ int main(int argc, char *argv[])
 		t_s -= mean_gap_s * log(1 - rng_uniform(&gaps));
 		if (t_s >= duration_s)
 			break;
-		bytes = dist_draw(&d, rng_uniform(&sizes));
+		bytes = dist_quantile(&d, rng_uniform(&sizes));
 		printf("%.0f %.0f %u\n", t_s * 1e6, bytes < 1 ? 1 : bytes, rng_below(&who, senders));
 	}
+	dist_free(&d);
 	if (fflush(stdout))
 		fail(strerror(errno), "output");
 	return 0;

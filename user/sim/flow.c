@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Senders and receivers.
+ *
+ * The window follows RFC 5681 (slow start, congestion avoidance, fast retransmit) and RFC 6582
+ * (NewReno's recovery). A mark reduces it once per window of data: to half with Reno (RFC 3168), by
+ * alpha / 2 with DCTCP (RFC 8257, section 3.3), where alpha is the moving share of marked bytes with
+ * gain 1/16. The timer is RFC 6298's with Linux's minimum of 200 ms.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/sim_priv.h"
+
+#define INITIAL_WINDOW	(10.0 * SIM_MSS)	/* RFC 6928 */
+#define MIN_WINDOW	(2.0 * SIM_MSS)
+#define GAIN		(1.0 / 16)
+#define RTO_MIN_NS	200000000ULL
+#define RTO_MAX_NS	60000000000ULL
+#define RTO_FIRST_NS	1000000000ULL
+#define DUPACKS		3
+
+/* --- coming and going --------------------------------------------------------- */
+
+static int slot(struct sim *s, uint32_t *ret)
+{
+	struct sim_flow *more;
+	uint32_t *idle;
+	uint32_t room;
+
+	if (!s->n_idle) {
+		room = s->n_flows ? s->n_flows * 2 : 64;
+		more = realloc(s->flow, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		s->flow = more;
+		memset(more + s->n_flows, 0, (room - s->n_flows) * sizeof(*more));
+		idle = realloc(s->idle_flow, room * sizeof(*idle));
+		if (!idle)
+			return -ENOMEM;
+		s->idle_flow = idle;
+		while (s->n_flows < room)
+			s->idle_flow[s->n_idle++] = s->n_flows++;
+	}
+	*ret = s->idle_flow[--s->n_idle];
+	return 0;
+}
+
+static unsigned int class_of(uint64_t bytes)
+{
+	return bytes <= 10000 ? 0 : bytes <= 100000 ? 1 : bytes <= 1000000 ? 2 : 3;
+}
+
+/* The last byte has arrived. */
+static void count_finished(struct sim *s, const struct sim_flow *f)
+{
+	const struct sim_path *path = &s->path[f->data_path];
+	struct sim_class_stats *c = &s->stats.class[class_of(f->bytes)];
+	const double segments = ceil((double)f->bytes / SIM_MSS);
+	const double alone_ns = path->delay_ns +
+		((double)f->bytes + segments * SIM_HEADERS) * path->ns_per_byte;
+	const double fct_ns = s->now_ns - f->started_ns;
+	const double slowdown = alone_ns > 0 ? fct_ns / alone_ns : 1;
+	int slot = slowdown > 1 ? log2(slowdown) * 8 : 0;
+
+	s->stats.finished++;
+	s->stats.unfinished--;
+	c->flows++;
+	c->fct_sum_ns += fct_ns;
+	c->slowdown_sum += slowdown;
+	c->slowdown_hist[slot < 127 ? slot : 127]++;
+}
+
+static void release(struct sim *s, uint32_t flow)
+{
+	struct sim_flow *f = &s->flow[flow];
+
+	f->used = false;
+	f->generation++;
+	f->n_beyond = 0;
+	/* Its timer may still be in the heap, and finds no flow; only then the slot is free. */
+	if (!f->timer)
+		s->idle_flow[s->n_idle++] = flow;
+}
+
+/* --- sending ------------------------------------------------------------------- */
+
+static int arm(struct sim *s, uint32_t flow)
+{
+	struct sim_flow *f = &s->flow[flow];
+
+	f->deadline_ns = s->now_ns + f->rto_ns;
+	if (f->timer)
+		return 0;	/* looks at the deadline when it fires */
+	f->timer = true;
+	return heap_push(&s->heap, f->deadline_ns, SIM_EV_TIMEOUT, flow);
+}
+
+static int send_segment(struct sim *s, uint32_t flow, uint64_t seq, bool again)
+{
+	const struct sim_flow *f = &s->flow[flow];
+	const uint64_t left = f->bytes - seq;
+	struct sim_packet p = {
+		.seq = seq, .sent_ns = s->now_ns, .flow = flow, .generation = f->generation,
+		.payload = left < SIM_MSS ? left : SIM_MSS, .path = f->data_path,
+		.flags = (f->ecn ? PKT_ECT : 0) | (again ? PKT_AGAIN : 0),
+	};
+
+	p.bytes = p.payload + SIM_HEADERS;
+	s->stats.retransmits += again;
+	return stage_enter(s, &p);
+}
+
+static int send_window(struct sim *s, uint32_t flow)
+{
+	struct sim_flow *f = &s->flow[flow];
+	int r = 0;
+
+	while (!r && f->next < f->bytes &&
+	       (f->next == f->una || f->next - f->una + SIM_MSS <= f->cwnd)) {
+		const uint64_t seq = f->next, left = f->bytes - seq;
+
+		f->next += left < SIM_MSS ? left : SIM_MSS;
+		r = send_segment(s, flow, seq, seq < f->recover);
+	}
+	return r ? r : arm(s, flow);
+}
+
+int flow_start(struct sim *s, const struct sim_flow_params *p)
+{
+	struct sim_flow *f;
+	uint32_t flow;
+	int r = slot(s, &flow);
+
+	if (r)
+		return r;
+	f = &s->flow[flow];
+	*f = (struct sim_flow){
+		.generation = f->generation, .used = true, .ecn = p->ecn, .cc = p->cc,
+		.data_path = p->data_path, .ack_path = p->ack_path,
+		.bytes = p->bytes ? p->bytes : 1, .started_ns = s->now_ns,
+		.cwnd = INITIAL_WINDOW, .ssthresh = HUGE_VAL, .alpha = 1, .rto_ns = RTO_FIRST_NS,
+		.beyond = f->beyond, .room_beyond = f->room_beyond,
+	};
+	s->stats.started++;
+	s->stats.unfinished++;
+	r = send_window(s, flow);
+	return r ? r : (int)flow;
+}
+
+/* --- the sender hears ------------------------------------------------------------ */
+
+static void measure_rtt(struct sim_flow *f, double rtt_ns)
+{
+	double rto;
+
+	if (f->srtt_ns <= 0) {
+		f->srtt_ns = rtt_ns;
+		f->rttvar_ns = rtt_ns / 2;
+	} else {
+		f->rttvar_ns += (fabs(f->srtt_ns - rtt_ns) - f->rttvar_ns) / 4;
+		f->srtt_ns += (rtt_ns - f->srtt_ns) / 8;
+	}
+	rto = f->srtt_ns + 4 * f->rttvar_ns;
+	f->rto_ns = rto < RTO_MIN_NS ? RTO_MIN_NS : rto > RTO_MAX_NS ? RTO_MAX_NS : (uint64_t)rto;
+}
+
+static void note_marks(struct sim_flow *f, double acked, bool marked)
+{
+	f->window_acked += acked;
+	f->window_marked += marked ? acked : 0;
+	if (f->una < f->window_end)
+		return;
+	if (f->window_acked > 0)
+		f->alpha += GAIN * (f->window_marked / f->window_acked - f->alpha);
+	f->window_acked = f->window_marked = 0;
+	f->window_end = f->next;
+}
+
+/* A mark was echoed: once per window of data. */
+static void reduce(struct sim_flow *f)
+{
+	if (f->recovering || f->una < f->reduced)
+		return;
+	f->cwnd *= f->cc == SIM_DCTCP ? 1 - f->alpha / 2 : 0.5;
+	if (f->cwnd < MIN_WINDOW)
+		f->cwnd = MIN_WINDOW;
+	f->ssthresh = f->cwnd;
+	f->reduced = f->next;
+}
+
+static void grow(struct sim_flow *f, double acked)
+{
+	if (f->una < f->reduced)
+		return;		/* the window that was marked is not over */
+	f->cwnd += f->cwnd < f->ssthresh ? acked : SIM_MSS * acked / f->cwnd;
+}
+
+static int new_data(struct sim *s, uint32_t flow, double acked)
+{
+	struct sim_flow *f = &s->flow[flow];
+
+	f->dupacks = 0;
+	if (!f->recovering) {
+		grow(f, acked);
+		return 0;
+	}
+	if (f->una >= f->recover) {
+		f->recovering = false;
+		f->cwnd = f->ssthresh;
+		return 0;
+	}
+	/* The next hole. */
+	f->cwnd = fmax(f->cwnd - acked + SIM_MSS, MIN_WINDOW);
+	return send_segment(s, flow, f->una, true);
+}
+
+static int duplicate(struct sim *s, uint32_t flow)
+{
+	struct sim_flow *f = &s->flow[flow];
+
+	if (f->recovering) {
+		f->cwnd += SIM_MSS;
+		return 0;
+	}
+	/* Not for what a former recovery or a time-out has sent twice. */
+	if (++f->dupacks < DUPACKS || f->una < f->recover)
+		return 0;
+	f->recovering = true;
+	f->recover = f->next;
+	f->ssthresh = fmax(f->cwnd / 2, MIN_WINDOW);
+	f->cwnd = f->ssthresh + DUPACKS * SIM_MSS;
+	return send_segment(s, flow, f->una, true);
+}
+
+static int acknowledged(struct sim *s, const struct sim_packet *p)
+{
+	struct sim_flow *f = &s->flow[p->flow];
+	const double acked = p->seq > f->una ? p->seq - f->una : 0;
+	int r = 0;
+
+	if (!(p->flags & PKT_AGAIN))
+		measure_rtt(f, s->now_ns - p->sent_ns);
+	if (acked > 0) {
+		s->stats.acked_bytes += acked;
+		f->una = p->seq;
+		if (f->next < f->una)
+			f->next = f->una;
+	}
+	if (f->una >= f->bytes) {
+		release(s, p->flow);
+		return 0;
+	}
+	note_marks(f, acked, p->flags & PKT_ECE);
+	if (p->flags & PKT_ECE)
+		reduce(f);
+	if (acked > 0)
+		r = new_data(s, p->flow, acked);
+	else if (f->next > f->una)
+		r = duplicate(s, p->flow);
+	return r ? r : send_window(s, p->flow);
+}
+
+int flow_timeout(struct sim *s, uint32_t flow)
+{
+	struct sim_flow *f = &s->flow[flow];
+
+	f->timer = false;
+	if (!f->used) {
+		s->idle_flow[s->n_idle++] = flow;
+		return 0;
+	}
+	if (s->now_ns < f->deadline_ns) {
+		f->timer = true;
+		return heap_push(&s->heap, f->deadline_ns, SIM_EV_TIMEOUT, flow);
+	}
+	s->stats.timeouts++;
+	f->ssthresh = fmax(f->cwnd / 2, MIN_WINDOW);
+	f->cwnd = SIM_MSS;
+	f->recover = f->next;
+	f->recovering = false;
+	f->dupacks = 0;
+	f->next = f->una;
+	f->rto_ns = f->rto_ns * 2 < RTO_MAX_NS ? f->rto_ns * 2 : RTO_MAX_NS;
+	return send_window(s, flow);
+}
+
+/* --- the receiver ----------------------------------------------------------------- */
+
+/* Adds a range to those that came early, which stay ascending and apart. */
+static int keep_early(struct sim_flow *f, uint64_t from, uint64_t to)
+{
+	struct sim_range *b, new = { from, to };
+	uint32_t i = 0, merged = 0;
+
+	if (f->n_beyond == f->room_beyond) {
+		const uint32_t room = f->room_beyond ? f->room_beyond * 2 : 8;
+
+		b = realloc(f->beyond, room * sizeof(*b));
+		if (!b)
+			return -ENOMEM;
+		f->beyond = b;
+		f->room_beyond = room;
+	}
+	b = f->beyond;
+	while (i < f->n_beyond && b[i].to < from)
+		i++;
+	while (i + merged < f->n_beyond && b[i + merged].from <= to) {
+		new.from = new.from < b[i + merged].from ? new.from : b[i + merged].from;
+		new.to = new.to > b[i + merged].to ? new.to : b[i + merged].to;
+		merged++;
+	}
+	memmove(b + i + 1, b + i + merged, (f->n_beyond - i - merged) * sizeof(*b));
+	b[i] = new;
+	f->n_beyond += 1 - merged;
+	return 0;
+}
+
+static void take_over(struct sim_flow *f)
+{
+	uint32_t n = 0;
+
+	while (n < f->n_beyond && f->beyond[n].from <= f->received) {
+		if (f->beyond[n].to > f->received)
+			f->received = f->beyond[n].to;
+		n++;
+	}
+	f->n_beyond -= n;
+	if (n)
+		memmove(f->beyond, f->beyond + n, f->n_beyond * sizeof(*f->beyond));
+}
+
+static int receive(struct sim *s, const struct sim_packet *p)
+{
+	struct sim_flow *f = &s->flow[p->flow];
+	const bool was_complete = f->received >= f->bytes;
+	const uint64_t to = p->seq + p->payload;
+	struct sim_packet ack = {
+		.sent_ns = p->sent_ns, .flow = p->flow, .generation = p->generation,
+		.bytes = SIM_HEADERS, .path = f->ack_path,
+		.flags = PKT_ACK | (p->flags & PKT_AGAIN) | (p->flags & PKT_CE ? PKT_ECE : 0),
+	};
+	int r = 0;
+
+	if (p->seq > f->received) {
+		r = keep_early(f, p->seq, to);
+	} else if (to > f->received) {
+		f->received = to;
+		take_over(f);
+	}
+	if (r)
+		return r;
+	if (!was_complete && f->received >= f->bytes)
+		count_finished(s, f);
+	ack.seq = f->received;
+	return stage_enter(s, &ack);
+}
+
+int flow_packet(struct sim *s, const struct sim_packet *p)
+{
+	const struct sim_flow *f = &s->flow[p->flow];
+
+	if (!f->used || f->generation != p->generation)
+		return 0;	/* of one that has finished */
+	return p->flags & PKT_ACK ? acknowledged(s, p) : receive(s, p);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An event-driven packet simulator.
+ *
+ * It is made of *stages*: a queue in front of a link with a rate and a delay, or, without a rate, a
+ * delay alone. A queue decides with the kernel module's own code (include/sluice/aqm.h). A *path* is
+ * a list of stages; a flow has one for its data and one for its acknowledgements, so that every
+ * topology with fixed routes can be built: a bottleneck, a parking lot, a leaf and its spine.
+ *
+ * Senders are window-based: Reno with ECN (RFC 5681, 6582, 3168) and DCTCP (RFC 8257). Receivers
+ * acknowledge every packet, and echo its CE mark with that acknowledgement. Losses are repaired as
+ * NewReno does, one a round trip, without SACK; the handshake takes no time.
+ *
+ * Times are nanoseconds, sizes bytes on the wire with the Ethernet header (as a qdisc counts them),
+ * rates bits per second. The same seed gives the same run on every machine. Nothing here keeps
+ * anything of a flow that has finished but its part of the statistics.
+ *
+ * Functions that return int return 0 or a number, or -errno.
+ */
+#ifndef SLUICE_SIM_H
+#define SLUICE_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/aqm.h>
+
+#include "lib/dist.h"
+
+#define SIM_MSS		1448	/* payload of a full segment */
+#define SIM_HEADERS	66	/* Ethernet, IPv4, TCP with time stamps */
+
+struct sim;
+
+/* --- stages ----------------------------------------------------------------- */
+
+struct sim_stage_params {
+	double rate_bps;	/* 0: no queue and no rate */
+	uint64_t delay_ns;	/* of propagation */
+	uint32_t limit_bytes;	/* a packet that would exceed it is dropped; 0: none is */
+	struct sluice_aqm_params aqm;
+	bool drop_non_ect;
+};
+
+struct sim_stage_stats {
+	uint64_t packets, bytes;	/* sent */
+	uint64_t ce_packets, ce_bytes;
+	uint64_t early_drops, limit_drops;
+	uint64_t backlog_bytes, backlog_max_bytes;
+	double backlog_byte_ns;		/* integral over time, until now */
+	uint64_t backlogged_ns;
+	double wait_sum_ns;		/* from arrival until the last bit has left */
+};
+
+/* --- flows ------------------------------------------------------------------ */
+
+enum sim_cc { SIM_RENO, SIM_DCTCP };
+
+struct sim_flow_params {
+	uint16_t data_path, ack_path;
+	uint64_t bytes;		/* of payload; UINT64_MAX never ends */
+	enum sim_cc cc;
+	bool ecn;		/* packets are ECT(0) */
+};
+
+/* Poisson arrivals of flows. */
+struct sim_source_params {
+	struct sim_flow_params flow;	/* bytes are drawn from sizes */
+	const struct dist *sizes;	/* the caller's, and stays there */
+	double flows_per_s;
+	uint64_t until_ns;		/* no arrival after that */
+};
+
+/* Poisson arrivals of packets that nobody answers. */
+struct sim_blast_params {
+	uint16_t path;
+	uint32_t bytes;			/* on the wire */
+	double packets_per_s;
+	uint64_t until_ns;
+};
+
+/*
+ * Slowdown: a flow's time from its first byte sent until its last one arrived, over what it would take
+ * alone on its path. By size: up to 10 KB, 100 KB, 1 MB, and above.
+ */
+#define SIM_CLASSES	4
+struct sim_class_stats {
+	uint64_t flows;
+	double fct_sum_ns, slowdown_sum;
+	uint64_t slowdown_hist[128];	/* slot i: 2^(i/8) <= slowdown < 2^((i+1)/8) */
+};
+
+struct sim_flow_stats {
+	uint64_t started, finished, unfinished;
+	uint64_t retransmits, timeouts;
+	double acked_bytes;			/* payload, over all flows, finished or not */
+	struct sim_class_stats class[SIM_CLASSES];
+};
+
+/* --- a run ------------------------------------------------------------------ */
+
+struct sim *sim_new(uint64_t seed);	/* NULL: out of memory */
+void sim_free(struct sim *s);		/* accepts NULL */
+/* Numbers of what was added, from 0. */
+int sim_add_stage(struct sim *s, const struct sim_stage_params *p);
+int sim_add_path(struct sim *s, const uint16_t *stages, size_t n);
+int sim_add_flow(struct sim *s, const struct sim_flow_params *p);	/* starts now */
+int sim_add_source(struct sim *s, const struct sim_source_params *p);
+int sim_add_blast(struct sim *s, const struct sim_blast_params *p);
+/* -ENOMEM leaves the run where it is. */
+int sim_run(struct sim *s, uint64_t until_ns);
+
+/* Of packets that arrive from now on. */
+void sim_set_aqm(struct sim *s, unsigned int stage, const struct sluice_aqm_params *p);
+
+uint64_t sim_now_ns(const struct sim *s);
+uint64_t sim_events(const struct sim *s);	/* packets put into a stage or taken out */
+void sim_stage_read(const struct sim *s, unsigned int stage, struct sim_stage_stats *out);
+void sim_flow_read(const struct sim *s, struct sim_flow_stats *out);
+/* A quantile of a class's slowdowns, by the middle of its slot; negative without flows. */
+double sim_slowdown_quantile(const struct sim_class_stats *c, double q);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the parts of the simulator know of each other; see sim.h. */
+#ifndef SLUICE_SIM_PRIV_H
+#define SLUICE_SIM_PRIV_H
+
+#include "lib/rng.h"
+#include "sim/sim.h"
+
+/* --- events (events.c) ------------------------------------------------------- */
+
+/*
+ * A 4-ary heap, ordered by time and then by when an event was scheduled, so that a run
+ * does not depend on the heap's shape. A link has at most two events, one for the packet that
+ * is being sent and one for the first that is under way: those behind it arrive later.
+ */
+enum sim_kind { SIM_EV_SENT, SIM_EV_ARRIVES, SIM_EV_TIMEOUT, SIM_EV_SOURCE, SIM_EV_BLAST };
+
+struct sim_event {
+	uint64_t time_ns;
+	uint64_t order;
+	uint32_t index;		/* of the stage, flow, source or blast */
+	uint32_t kind;		/* enum sim_kind */
+};
+
+struct sim_heap {
+	struct sim_event *event;
+	size_t n, room;
+	uint64_t order;
+};
+
+int heap_push(struct sim_heap *h, uint64_t time_ns, enum sim_kind kind, uint32_t index);
+void heap_pop(struct sim_heap *h, struct sim_event *out);	/* not of an empty one */
+
+/* --- packets and stages (stage.c) -------------------------------------------- */
+
+#define PKT_ECT		(1u << 0)
+#define PKT_CE		(1u << 1)
+#define PKT_ACK		(1u << 2)
+#define PKT_ECE		(1u << 3)	/* of an acknowledgement: the packet had CE */
+#define PKT_AGAIN	(1u << 4)	/* sent again: says nothing of the round trip */
+#define PKT_NOBODY	(1u << 5)	/* of no flow */
+
+struct sim_packet {
+	uint64_t seq;		/* of an acknowledgement: the next byte that is missing */
+	uint64_t sent_ns;	/* when the data left the sender */
+	uint64_t at_ns;		/* into the queue, or out of the link */
+	uint32_t flow, generation;
+	uint32_t bytes;		/* on the wire */
+	uint16_t payload;
+	uint16_t path;
+	uint8_t hop;
+	uint8_t flags;		/* PKT_* */
+};
+
+/* A ring of packets; grows. */
+struct sim_fifo {
+	struct sim_packet *packet;
+	uint32_t head, n, room;		/* room is a power of two */
+};
+
+struct sim_stage {
+	double ns_per_byte;	/* 0: no queue */
+	uint64_t delay_ns;
+	uint32_t limit_bytes;
+	bool drop_non_ect, sending;
+	struct sluice_aqm_config aqm;
+	struct sim_packet in_hand;	/* being sent */
+	struct sim_fifo queue, under_way;
+	uint64_t changed_ns;		/* the backlog, last */
+	struct rng rng;
+	struct sim_stage_stats stats;
+};
+
+int stage_enter(struct sim *s, const struct sim_packet *p);	/* that of p's hop; copies it */
+int stage_sent(struct sim *s, uint32_t stage);
+int stage_arrives(struct sim *s, uint32_t stage);
+
+struct sim_path {
+	uint16_t *stage;
+	size_t n;
+	double ns_per_byte;	/* of its slowest stage */
+	uint64_t delay_ns;
+};
+
+/* --- flows (flow.c) ----------------------------------------------------------- */
+
+struct sim_range {
+	uint64_t from, to;
+};
+
+struct sim_flow {
+	uint32_t generation;	/* of the slot */
+	bool used, ecn;
+	enum sim_cc cc;
+	uint16_t data_path, ack_path;
+	uint64_t bytes, started_ns;
+
+	/* The sender. */
+	uint64_t una, next;
+	double cwnd, ssthresh;	/* bytes of payload */
+	uint32_t dupacks;
+	bool recovering;
+	uint64_t recover;	/* until this was acknowledged */
+	uint64_t reduced;	/* no second reduction for ECN before this was acknowledged */
+	double alpha;		/* DCTCP */
+	uint64_t window_end;
+	double window_acked, window_marked;
+	double srtt_ns, rttvar_ns;	/* 0: no sample yet */
+	uint64_t rto_ns, deadline_ns;
+	bool timer;		/* an event is scheduled */
+
+	/* The receiver. */
+	uint64_t received;	/* up to here */
+	struct sim_range *beyond;	/* what came early, ascending */
+	uint32_t n_beyond, room_beyond;
+};
+
+int flow_start(struct sim *s, const struct sim_flow_params *p);
+int flow_packet(struct sim *s, const struct sim_packet *p);	/* at the end of its path */
+int flow_timeout(struct sim *s, uint32_t flow);
+
+/* --- the rest (sim.c) --------------------------------------------------------- */
+
+struct sim_source {
+	struct sim_source_params p;
+	struct rng gaps, sizes;
+};
+
+struct sim_blast {
+	struct sim_blast_params p;
+	struct rng gaps;
+};
+
+struct sim {
+	uint64_t now_ns, events;
+	struct sim_heap heap;
+	struct rng rng;
+	struct sim_stage *stage;
+	struct sim_path *path;
+	struct sim_flow *flow;
+	struct sim_source *source;
+	struct sim_blast *blast;
+	uint32_t n_stages, n_paths, n_flows, n_sources, n_blasts;
+	uint32_t *idle_flow;	/* slots that are free */
+	uint32_t n_idle;
+	struct sim_flow_stats stats;
+};
+
+#endif

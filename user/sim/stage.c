@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Queues and links. What is being sent is in no queue any more, as with a qdisc. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sim/sim_priv.h"
+
+static int fifo_push(struct sim_fifo *f, const struct sim_packet *p)
+{
+	if (f->n == f->room) {
+		const uint32_t room = f->room ? f->room * 2 : 64;
+		struct sim_packet *more = malloc(room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		for (uint32_t i = 0; i < f->n; i++)
+			more[i] = f->packet[(f->head + i) & (f->room - 1)];
+		free(f->packet);
+		f->packet = more;
+		f->head = 0;
+		f->room = room;
+	}
+	f->packet[(f->head + f->n++) & (f->room - 1)] = *p;
+	return 0;
+}
+
+static const struct sim_packet *fifo_head(const struct sim_fifo *f)
+{
+	return &f->packet[f->head];
+}
+
+static struct sim_packet fifo_pop(struct sim_fifo *f)
+{
+	const struct sim_packet p = f->packet[f->head];
+
+	f->head = (f->head + 1) & (f->room - 1);
+	f->n--;
+	return p;
+}
+
+/* Call it before the backlog changes. */
+static void integrate(struct sim_stage *st, uint64_t now_ns)
+{
+	const uint64_t elapsed_ns = now_ns - st->changed_ns;
+
+	if (st->stats.backlog_bytes) {
+		st->stats.backlog_byte_ns += (double)st->stats.backlog_bytes * elapsed_ns;
+		st->stats.backlogged_ns += elapsed_ns;
+	}
+	st->changed_ns = now_ns;
+}
+
+/* On the wire until its delay is over; those behind it come later. */
+static int travel(struct sim *s, uint32_t stage, struct sim_packet *p)
+{
+	struct sim_stage *st = &s->stage[stage];
+
+	p->at_ns = s->now_ns + st->delay_ns;
+	if (!st->under_way.n) {
+		int r = heap_push(&s->heap, p->at_ns, SIM_EV_ARRIVES, stage);
+
+		if (r)
+			return r;
+	}
+	return fifo_push(&st->under_way, p);
+}
+
+static int send_next(struct sim *s, uint32_t stage)
+{
+	struct sim_stage *st = &s->stage[stage];
+	double ns;
+
+	st->sending = st->queue.n;
+	if (!st->sending)
+		return 0;
+	integrate(st, s->now_ns);
+	st->in_hand = fifo_pop(&st->queue);
+	s->events++;
+	st->stats.backlog_bytes -= st->in_hand.bytes;
+	ns = st->in_hand.bytes * st->ns_per_byte;
+	st->stats.wait_sum_ns += (double)(s->now_ns - st->in_hand.at_ns) + ns;
+	return heap_push(&s->heap, s->now_ns + (uint64_t)(ns + 0.5), SIM_EV_SENT, stage);
+}
+
+/* false: it is dropped. */
+static bool accept(struct sim_stage *st, struct sim_packet *p)
+{
+	const uint64_t backlog = st->stats.backlog_bytes;
+
+	if (st->limit_bytes && backlog + p->bytes > st->limit_bytes) {
+		st->stats.limit_drops++;
+		return false;
+	}
+	if (backlog < st->aqm.qth_min ||
+	    !sluice_aqm_decide(&st->aqm, backlog, rng_u64(&st->rng) >> 32))
+		return true;
+	if (p->flags & PKT_CE)
+		return true;
+	if (p->flags & PKT_ECT) {
+		p->flags |= PKT_CE;
+		st->stats.ce_packets++;
+		st->stats.ce_bytes += p->bytes;
+		return true;
+	}
+	if (!st->drop_non_ect)
+		return true;
+	st->stats.early_drops++;
+	return false;
+}
+
+int stage_enter(struct sim *s, const struct sim_packet *packet)
+{
+	const uint32_t stage = s->path[packet->path].stage[packet->hop];
+	struct sim_stage *st = &s->stage[stage];
+	struct sim_packet p = *packet;
+	int r;
+
+	s->events++;
+	if (!st->ns_per_byte)
+		return travel(s, stage, &p);
+	if (!accept(st, &p))
+		return 0;
+	integrate(st, s->now_ns);
+	p.at_ns = s->now_ns;
+	r = fifo_push(&st->queue, &p);
+	if (r)
+		return r;
+	st->stats.backlog_bytes += p.bytes;
+	if (st->stats.backlog_bytes > st->stats.backlog_max_bytes && st->sending)
+		st->stats.backlog_max_bytes = st->stats.backlog_bytes;
+	return st->sending ? 0 : send_next(s, stage);
+}
+
+int stage_sent(struct sim *s, uint32_t stage)
+{
+	struct sim_stage *st = &s->stage[stage];
+	struct sim_packet p = st->in_hand;
+	int r;
+
+	st->stats.packets++;
+	st->stats.bytes += p.bytes;
+	r = travel(s, stage, &p);
+	return r ? r : send_next(s, stage);
+}
+
+int stage_arrives(struct sim *s, uint32_t stage)
+{
+	struct sim_stage *st = &s->stage[stage];
+	struct sim_packet p = fifo_pop(&st->under_way);
+	int r = 0;
+
+	if (st->under_way.n)
+		r = heap_push(&s->heap, fifo_head(&st->under_way)->at_ns, SIM_EV_ARRIVES, stage);
+	if (r)
+		return r;
+	if (++p.hop < s->path[p.path].n)
+		return stage_enter(s, &p);
+	return p.flags & PKT_NOBODY ? 0 : flow_packet(s, &p);
+}
+
+void sim_stage_read(const struct sim *s, unsigned int stage, struct sim_stage_stats *out)
+{
+	struct sim_stage now = s->stage[stage];
+
+	integrate(&now, s->now_ns);
+	*out = now.stats;
+}
