@@ -239,6 +239,98 @@ static void admission_is_optimal(void **state)
 	}
 }
 
+/*
+ * Every episode is cut after one step. From the first state one choice pays 0.5 and leads to where
+ * nothing pays, the other pays nothing and leads to where everything does: only who
+ * values what was cut off takes that one.
+ */
+static void what_is_cut_off_has_value(void **state)
+{
+	struct ppo_config c = {
+		.features = 3, .actions = 2, .hidden = { 16, 16 }, .lanes = 6, .horizon = 32,
+		.epochs = 4, .minibatch = 64, .gamma = 0.9f, .lambda = 0.9f, .clip = 0.2f,
+		.entropy = 0.005f, .learning_rate = 3e-3f, .grad_clip = 0.5f,
+	};
+	static const float at[3][3] = { { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } };
+
+	(void)state;
+	for (int truncated = 0; truncated < 2; truncated++)
+		for (c.seed = 1; c.seed <= 2; c.seed++) {
+			struct ppo_stats st;
+			struct ppo *p;
+
+			assert_int_equal(ppo_new(&c, &p), 0);
+			for (int round = 0; round < 120; round++) {
+				while (!ppo_full(p))
+					for (unsigned int l = 0; l < c.lanes; l++) {
+						const int from = l % 3;
+						const int a = ppo_act(p, l, at[from], NULL, NULL);
+						const int to = from ? from : 1 + a;
+						const float pays = from ? from == 2 : a ? 0 : 0.5f;
+
+						ppo_result(p, l, pays, at[to], !truncated, truncated);
+					}
+				assert_int_equal(ppo_update(p, &st), 0);
+			}
+			assert_int_equal(ppo_greedy(p, at[0], NULL, NULL), truncated);
+			ppo_free(p);
+		}
+}
+
+/* A loaded learner acts alike and is saved as the same bytes; what is not its own is refused. */
+static void saving_and_loading(void **state)
+{
+	struct ppo_config c = {
+		.features = 2, .actions = 3, .hidden = { 8, 8 }, .lanes = 1, .horizon = 16,
+		.epochs = 2, .minibatch = 8, .gamma = 0.9f, .lambda = 0.9f, .clip = 0.2f,
+		.learning_rate = 1e-2f, .seed = 3,
+	};
+	const float x[2] = { 0.3f, -0.8f };
+
+	(void)state;
+	for (int continuous = 0; continuous < 2; continuous++) {
+		float value[3], again_value[3];
+		size_t size, again_size;
+		struct ppo *a, *b, *other;
+		uint8_t *blob, *again;
+		struct ppo_stats st;
+
+		c.continuous = continuous;
+		assert_int_equal(ppo_new(&c, &a), 0);
+		c.seed++;
+		assert_int_equal(ppo_new(&c, &b), 0);
+		c.continuous = !continuous;
+		assert_int_equal(ppo_new(&c, &other), 0);
+		for (int round = 0; round < 5; round++) {
+			while (!ppo_full(a)) {
+				const int k = ppo_act(a, 0, x, NULL, value);
+
+				ppo_result(a, 0, continuous ? value[1] : k == 2, x, true, false);
+			}
+			assert_int_equal(ppo_update(a, &st), 0);
+		}
+		assert_int_equal(ppo_save(a, (void **)&blob, &size), 0);
+		for (size_t cut = 0; cut < size; cut += 37)
+			assert_int_equal(ppo_load(b, blob, cut), -EBADMSG);
+		blob[size / 2] ^= 4;
+		assert_int_equal(ppo_load(b, blob, size), -EBADMSG);
+		blob[size / 2] ^= 4;
+		assert_int_equal(ppo_load(other, blob, size), -EINVAL);
+		assert_int_equal(ppo_load(b, blob, size), 0);
+		assert_int_equal(ppo_greedy(a, x, NULL, value), ppo_greedy(b, x, NULL, again_value));
+		if (continuous)
+			assert_memory_equal(value, again_value, sizeof(value));
+		assert_int_equal(ppo_save(b, (void **)&again, &again_size), 0);
+		assert_int_equal(again_size, size);
+		assert_memory_equal(again, blob, size);
+		free(blob);
+		free(again);
+		ppo_free(a);
+		ppo_free(b);
+		ppo_free(other);
+	}
+}
+
 static void nonsense_is_refused(void **state)
 {
 	const struct ppo_config good = {
@@ -280,6 +372,8 @@ int main(void)
 		cmocka_unit_test(learns_a_discrete_choice),
 		cmocka_unit_test(learns_a_continuous_action),
 		cmocka_unit_test(admission_is_optimal),
+		cmocka_unit_test(what_is_cut_off_has_value),
+		cmocka_unit_test(saving_and_loading),
 		cmocka_unit_test(nonsense_is_refused),
 	};
 

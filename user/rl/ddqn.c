@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "lib/rng.h"
 #include "nn/mlp.h"
+#include "rl/blob.h"
 #include "rl/replay.h"
 
 #define BLOB_MAGIC	0x4e514444u	/* "DDQN" in memory order */
@@ -34,17 +34,6 @@ struct ddqn {
 	unsigned int *index;		/* (batch) in the ring */
 	double policy_age;
 };
-
-struct blob_head {
-	uint32_t magic, version;
-	uint32_t features, outputs, hidden[2];
-	uint64_t n_params;
-	uint64_t updates;
-	uint64_t adam_steps;
-	uint32_t crc;			/* of the whole blob with this field 0 */
-	uint32_t pad;
-};
-_Static_assert(sizeof(struct blob_head) == 56, "no hidden padding in what is saved");
 
 /* dim[] of the network: features, the hidden layers that exist, outputs. Returns the layers. */
 static unsigned int shape(const struct ddqn_config *c, unsigned int dim[4])
@@ -289,18 +278,12 @@ uint64_t ddqn_updates(const struct ddqn *d)
 }
 
 /* The parameter arrays in the order in which a blob holds them. */
-static void blob_arrays(const struct ddqn *d, float *array[BLOB_ARRAYS])
+static void blob_parts(const struct ddqn *d, struct blob_part part[BLOB_ARRAYS])
 {
-	array[0] = d->online.params;
-	array[1] = d->target.params;
-	array[2] = d->adam.m;
-	array[3] = d->adam.v;
-}
-
-static uint32_t blob_crc(struct blob_head head, const void *payload, size_t size)
-{
-	head.crc = 0;
-	return crc32_z(crc32_z(0, (const Bytef *)&head, sizeof(head)), payload, size);
+	part[0] = (struct blob_part){ d->online.params, d->online.n_params };
+	part[1] = (struct blob_part){ d->target.params, d->online.n_params };
+	part[2] = (struct blob_part){ d->adam.m, d->online.n_params };
+	part[3] = (struct blob_part){ d->adam.v, d->online.n_params };
 }
 
 static struct blob_head blob_head(const struct ddqn *d)
@@ -319,54 +302,23 @@ static struct blob_head blob_head(const struct ddqn *d)
 
 int ddqn_save(const struct ddqn *d, void **blob, size_t *size)
 {
-	const size_t bytes = d->online.n_params * sizeof(float);
-	struct blob_head head = blob_head(d);
-	float *array[BLOB_ARRAYS];
-	uint8_t *p;
+	const struct blob_head head = blob_head(d);
+	struct blob_part part[BLOB_ARRAYS];
 
-	p = malloc(sizeof(head) + BLOB_ARRAYS * bytes);
-	if (!p)
-		return -ENOMEM;
-	blob_arrays(d, array);
-	for (int i = 0; i < BLOB_ARRAYS; i++)
-		memcpy(p + sizeof(head) + i * bytes, array[i], bytes);
-	head.crc = blob_crc(head, p + sizeof(head), BLOB_ARRAYS * bytes);
-	memcpy(p, &head, sizeof(head));
-	*blob = p;
-	*size = sizeof(head) + BLOB_ARRAYS * bytes;
-	return 0;
+	blob_parts(d, part);
+	return blob_save(&head, part, BLOB_ARRAYS, blob, size);
 }
 
 int ddqn_load(struct ddqn *d, const void *blob, size_t size)
 {
-	const size_t bytes = d->online.n_params * sizeof(float);
-	const struct blob_head want = blob_head(d);
-	const uint8_t *payload = (const uint8_t *)blob + sizeof(want);
-	struct blob_head head;
-	float *array[BLOB_ARRAYS];
+	struct blob_head head = blob_head(d);
+	struct blob_part part[BLOB_ARRAYS];
+	int r;
 
-	if (size < sizeof(head))
-		return -EBADMSG;
-	memcpy(&head, blob, sizeof(head));
-	if (head.magic != BLOB_MAGIC ||
-	    head.crc != blob_crc(head, payload, size - sizeof(head)))
-		return -EBADMSG;
-	if (head.version != BLOB_VERSION || head.features != want.features ||
-	    head.outputs != want.outputs || head.hidden[0] != want.hidden[0] ||
-	    head.hidden[1] != want.hidden[1] || head.n_params != want.n_params)
-		return -EINVAL;
-	if (size != sizeof(head) + BLOB_ARRAYS * bytes)
-		return -EBADMSG;
-	for (size_t i = 0; i < size - sizeof(head); i += sizeof(float)) {
-		float x;
-
-		memcpy(&x, payload + i, sizeof(x));
-		if (!isfinite(x))
-			return -EBADMSG;
-	}
-	blob_arrays(d, array);
-	for (int i = 0; i < BLOB_ARRAYS; i++)
-		memcpy(array[i], payload + i * bytes, bytes);
+	blob_parts(d, part);
+	r = blob_load(&head, part, BLOB_ARRAYS, blob, size);
+	if (r)
+		return r;
 	d->updates = head.updates;
 	d->adam.t = head.adam_steps;
 	return 0;

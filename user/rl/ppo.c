@@ -8,8 +8,13 @@
 
 #include "lib/rng.h"
 #include "nn/mlp.h"
+#include "rl/blob.h"
 
 #define LAYERS		3
+#define BLOB_MAGIC	0x314f5050u	/* "PPO1" in memory order */
+#define BLOB_VERSION	1
+#define BLOB_PARTS	9
+#define BLOB_CONTINUOUS	0x80000000u	/* in the number of outputs */
 #define MAX_ACTIONS	1024
 #define LAST_LAYER_SCALE	0.01f	/* a first policy that prefers nothing */
 #define LOG_2PI		1.8378770664093453
@@ -398,4 +403,59 @@ int ppo_greedy(struct ppo *p, const float *x, const uint8_t *feasible, float *va
 		if ((!feasible || feasible[i]) && (best < 0 || out[i] > out[best]))
 			best = i;
 	return best < 0 ? -ENOENT : best;
+}
+
+/* --- saving ------------------------------------------------------------------- */
+
+static void blob_parts(const struct ppo *p, struct blob_part part[BLOB_PARTS])
+{
+	const struct net *net[] = { &p->policy, &p->value };
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		part[n++] = (struct blob_part){ net[i]->mlp.params, net[i]->mlp.n_params };
+		part[n++] = (struct blob_part){ net[i]->adam.m, net[i]->mlp.n_params };
+		part[n++] = (struct blob_part){ net[i]->adam.v, net[i]->mlp.n_params };
+	}
+	part[n++] = (struct blob_part){ p->log_std, p->config.actions };
+	part[n++] = (struct blob_part){ p->std_adam.m, p->config.actions };
+	part[n] = (struct blob_part){ p->std_adam.v, p->config.actions };
+}
+
+static struct blob_head blob_head(const struct ppo *p)
+{
+	return (struct blob_head) {
+		.magic = BLOB_MAGIC,
+		.version = BLOB_VERSION,
+		.features = p->config.features,
+		.outputs = p->config.actions | (p->config.continuous ? BLOB_CONTINUOUS : 0),
+		.hidden = { p->config.hidden[0], p->config.hidden[1] },
+		.n_params = p->policy.mlp.n_params + p->value.mlp.n_params,
+		.updates = p->std_adam.t,
+		.adam_steps = p->policy.adam.t,
+	};
+}
+
+int ppo_save(const struct ppo *p, void **blob, size_t *size)
+{
+	const struct blob_head head = blob_head(p);
+	struct blob_part part[BLOB_PARTS];
+
+	blob_parts(p, part);
+	return blob_save(&head, part, BLOB_PARTS, blob, size);
+}
+
+int ppo_load(struct ppo *p, const void *blob, size_t size)
+{
+	struct blob_head head = blob_head(p);
+	struct blob_part part[BLOB_PARTS];
+	int r;
+
+	blob_parts(p, part);
+	r = blob_load(&head, part, BLOB_PARTS, blob, size);
+	if (r)
+		return r;
+	p->std_adam.t = head.updates;
+	p->policy.adam.t = p->value.adam.t = head.adam_steps;
+	return 0;
 }

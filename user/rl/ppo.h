@@ -21,6 +21,7 @@
 #define SLUICE_RL_PPO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ppo_config {
@@ -67,6 +68,13 @@ void ppo_set_learning_rate(struct ppo *p, float rate);
 
 /* The likeliest action, or the mean into value. */
 int ppo_greedy(struct ppo *p, const float *x, const uint8_t *feasible, float *value);
+
+/*
+ * Both networks, the deviations and the optimiser's state, not the store; as ddqn_save() and
+ * ddqn_load(). Save when the store is empty: what a loaded learner has acted, it has forgotten.
+ */
+int ppo_save(const struct ppo *p, void **blob, size_t *size);
+int ppo_load(struct ppo *p, const void *blob, size_t size);
 
 /* The parts, for their tests. */
 
