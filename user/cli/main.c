@@ -48,6 +48,11 @@ static const struct cli_command commands[] = {
 	{ "replay", cmd_replay,
 	  "replay FILE.pcap [inside TUNNELS]\n",
 	  "run a capture through the XDP program, off any interface" },
+	{ "sim", cmd_sim,
+	  "sim run SIZES [rate_kbps N] [rtt_us N] [load_percent N] [endless N] [seconds N] [seed N]\n"
+	  "sim run SIZES ... [qth_min N] [qth_max N] [max_p N] [limit_bytes N] [drop_non_ect 0|1]\n"
+	  "sim run SIZES ... [ecn 0|1] [dctcp 0|1]\n",
+	  "simulate flows through a queue that marks as the qdisc does" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
