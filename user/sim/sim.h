@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/sluice.h>
 #include <sluice/aqm.h>
 
 #include "lib/dist.h"
@@ -51,6 +52,7 @@ struct sim_stage_stats {
 	double backlog_byte_ns;		/* integral over time, until now */
 	uint64_t backlogged_ns;
 	double wait_sum_ns;		/* from arrival until the last bit has left */
+	uint64_t sojourn_hist[SLUICE_HIST_SLOTS];	/* until the first bit does, as the qdisc's */
 };
 
 /* --- flows ------------------------------------------------------------------ */

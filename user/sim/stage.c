@@ -65,6 +65,13 @@ static int travel(struct sim *s, uint32_t stage, struct sim_packet *p)
 	return fifo_push(&st->under_way, p);
 }
 
+static void count_sojourn(struct sim_stage_stats *st, uint64_t ns)
+{
+	const int slot = ns ? 63 - __builtin_clzll(ns) : 0;
+
+	st->sojourn_hist[slot < SLUICE_HIST_SLOTS ? slot : SLUICE_HIST_SLOTS - 1]++;
+}
+
 static int send_next(struct sim *s, uint32_t stage)
 {
 	struct sim_stage *st = &s->stage[stage];
@@ -78,6 +85,7 @@ static int send_next(struct sim *s, uint32_t stage)
 	s->events++;
 	st->stats.backlog_bytes -= st->in_hand.bytes;
 	ns = st->in_hand.bytes * st->ns_per_byte;
+	count_sojourn(&st->stats, s->now_ns - st->in_hand.at_ns);
 	st->stats.wait_sum_ns += (double)(s->now_ns - st->in_hand.at_ns) + ns;
 	return heap_push(&s->heap, s->now_ns + (uint64_t)(ns + 0.5), SIM_EV_SENT, stage);
 }
