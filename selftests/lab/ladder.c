@@ -17,6 +17,10 @@
  *			greedily and not learning any more on the others
  *	oracle		the best of the ten for each workload
  *
+ * Before that, the gate: how the agent's possible rewards order the ten steps, against how the
+ * cost does, by Spearman's rank correlation for each workload. A reward that orders them otherwise
+ * cannot teach what the cost asks for.
+ *
  * "over oracle" is the mean over test workloads and seeds of cost / cost of the oracle - 1, the
  * interval is the 2.5 % to 97.5 % quantile of its bootstrap over workloads.
  */
@@ -28,6 +32,7 @@
 #include <string.h>
 
 #include "daemon/ecn_agent.h"
+#include "daemon/reward_ecn.h"
 #include "lib/hist.h"
 #include "lib/rng.h"
 #include "sim/sim.h"
@@ -62,6 +67,11 @@ static bool is_test(size_t i)
 {
 	return (i / 2 + i) % 2;
 }
+
+/* What a run cost, and what the rewards made of it on average. */
+struct outcome {
+	double cost, reward[2];		/* by enum ecn_reward */
+};
 
 /* A policy chooses the triple for the next epoch; data is its own. */
 typedef void policy(void *data, const struct ecn_interval *in, struct qdisc_triple *t);
@@ -127,15 +137,19 @@ static double cost_of(const struct sim_flow_stats *f)
 	return weights > 0 ? exp(sum / weights) : NAN;
 }
 
-static double run(const struct options *o, const struct workload *w, uint64_t seed, double seconds,
-		  policy *decide, void *data)
+static struct outcome run_whole(const struct options *o, const struct workload *w, uint64_t seed,
+				double seconds, policy *decide, void *data)
 {
+	struct outcome out = { 0 };
+	struct ecn_agent_config c;
+	double active = 0;
 	struct qdisc_triple t = { 60000, 180000, 100000 };
 	struct sim *s = build(o, w, seed);
 	struct sim_stage_stats before, now;
 	struct sim_flow_stats flows;
 	struct ecn_interval in;
 
+	ecn_agent_config_default(&c);
 	sim_stage_read(s, 0, &before);
 	while (sim_now_ns(s) < seconds * 1e9) {
 		if (sim_run(s, sim_now_ns(s) + EPOCH_NS)) {
@@ -144,13 +158,27 @@ static double run(const struct options *o, const struct workload *w, uint64_t se
 		}
 		sim_stage_read(s, 0, &now);
 		in = observe(o, w, &before, &now, &t);
+		if (ecn_interval_active(&in)) {
+			out.reward[ECN_REWARD_FCT] += ecn_reward_fct(&c, &in);
+			out.reward[ECN_REWARD_ACC] += ecn_reward_acc(&in);
+			active++;
+		}
 		decide(data, &in, &t);
 		sim_set_aqm(s, 0, &(struct sluice_aqm_params){ t.qth_min, t.qth_max, t.max_p });
 		before = now;
 	}
 	sim_flow_read(s, &flows);
 	sim_free(s);
-	return cost_of(&flows);
+	out.cost = cost_of(&flows);
+	for (int i = 0; i < 2 && active > 0; i++)
+		out.reward[i] /= active;
+	return out;
+}
+
+static double run(const struct options *o, const struct workload *w, uint64_t seed, double seconds,
+		  policy *decide, void *data)
+{
+	return run_whole(o, w, seed, seconds, decide, data).cost;
 }
 
 /* --- policies ------------------------------------------------------------------ */
@@ -270,6 +298,61 @@ static void row(const char *name, const double *over, size_t n)
 	fflush(stdout);
 }
 
+static void ranks(const double v[STEPS], double rank[STEPS])
+{
+	for (int i = 0; i < STEPS; i++) {
+		double below = 0, same = 0;
+
+		for (int j = 0; j < STEPS; j++) {
+			below += v[j] < v[i];
+			same += v[j] == v[i];
+		}
+		rank[i] = below + (same - 1) / 2;
+	}
+}
+
+static double spearman(const double a[STEPS], const double b[STEPS])
+{
+	const double mean = (STEPS - 1) / 2.0;
+	double x[STEPS], y[STEPS], xy = 0, xx = 0, yy = 0;
+
+	ranks(a, x);
+	ranks(b, y);
+	for (int i = 0; i < STEPS; i++) {
+		xy += (x[i] - mean) * (y[i] - mean);
+		xx += (x[i] - mean) * (x[i] - mean);
+		yy += (y[i] - mean) * (y[i] - mean);
+	}
+	return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+}
+
+/* whole: by step, workload and seed. */
+static void print_gate(const struct options *o, const struct workload *w, size_t n,
+		       struct outcome whole[STEPS][WORKLOADS_MAX][SEEDS_MAX])
+{
+	static const char *const name[] = { [ECN_REWARD_FCT] = "fct", [ECN_REWARD_ACC] = "acc" };
+
+	for (int reward = 0; reward < 2; reward++) {
+		printf("reward %s against the cost:", name[reward]);
+		for (size_t i = 0; i < n; i++) {
+			double good[STEPS] = { 0 }, paid[STEPS] = { 0 };
+
+			for (int k = 0; k < STEPS; k++)
+				for (unsigned int s = 0; s < o->seeds; s++) {
+					good[k] -= whole[k][i][s].cost;
+					paid[k] += whole[k][i][s].reward[reward];
+				}
+			printf(" %.2f", spearman(good, paid));
+		}
+		printf("\n");
+	}
+	printf("workloads are:");
+	for (size_t i = 0; i < n; i++)
+		printf(" %s:%.0f%%:%gms", strrchr(w[i].name, '/') ? strrchr(w[i].name, '/') + 1 :
+		       w[i].name, 100 * w[i].load, 1000 * w[i].rtt_s);
+	printf("\n\n");
+}
+
 static size_t make_workloads(const struct dist *sizes, char **names, size_t n,
 			     struct workload w[WORKLOADS_MAX])
 {
@@ -286,6 +369,7 @@ static size_t make_workloads(const struct dist *sizes, char **names, size_t n,
 /* By policy row: the cost on each test workload over the oracle's, as a share. */
 static void print_ladder(const struct options *o, const struct workload *w, size_t n)
 {
+	static struct outcome whole[STEPS][WORKLOADS_MAX][SEEDS_MAX];
 	static double cost[STEPS][WORKLOADS_MAX][SEEDS_MAX];
 	double over[WORKLOADS_MAX], oracle[WORKLOADS_MAX], trained[STEPS] = { 0 };
 	size_t test[WORKLOADS_MAX], tests = 0;
@@ -301,10 +385,13 @@ static void print_ladder(const struct options *o, const struct workload *w, size
 			for (unsigned int s = 0; s < o->seeds; s++) {
 				uint32_t bytes = static_k(k);
 
-				cost[k][i][s] = run(o, &w[i], TEST_SEED * (is_test(i) ? 1 : 2) + s,
-						    o->seconds, decide_static, &bytes);
+				whole[k][i][s] = run_whole(o, &w[i],
+							   TEST_SEED * (is_test(i) ? 1 : 2) + s,
+							   o->seconds, decide_static, &bytes);
+				cost[k][i][s] = whole[k][i][s].cost;
 				trained[k] += is_test(i) ? 0 : log(cost[k][i][s]);
 			}
+	print_gate(o, w, n, whole);
 	for (unsigned int k = 1; k < STEPS; k++)
 		if (trained[k] < trained[best])
 			best = k;
