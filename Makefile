@@ -76,7 +76,7 @@ BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ	    := $(B)/xdp_steer.bpf.o
 SKEL	    := $(B)/include/xdp_steer.skel.h $(B)/include/probe.skel.h
 
-.PHONY: all kmod bpf user tests check fuzz bench install clean help
+.PHONY: all kmod kmod-tests bpf user tests check fuzz bench install clean help
 all: user kmod		## build everything
 user: $(B)/sluiced $(B)/sluice	## build the daemon and the command line tool
 bpf: $(BPF_OBJ)		## build the XDP object
@@ -92,6 +92,16 @@ kmod:			## build the module for KDIR, else the newest installed headers
 	$(Q)for f in $(CURDIR)/kmod/*.[ch]; do ln -sfn $$f $(KOUT)/$$(basename $$f); done
 	$(call say,KBUILD,$(KOUT))
 	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
+		$(if $(Q),-s,V=1) modules
+# Modules that test our code inside a kernel; scripts/vm_kmod.sh asks for them.
+kmod-tests: kmod
+	$(Q)mkdir -p $(KOUT)/tests
+	$(Q)ln -sfn $(CURDIR)/include $(KOUT)/tests/include
+	$(Q)ln -sfn $(CURDIR)/selftests $(KOUT)/tests/selftests
+	$(Q)for f in $(CURDIR)/selftests/kunit/Kbuild $(CURDIR)/selftests/kunit/*.[ch]; do \
+		ln -sfn $$f $(KOUT)/tests/$$(basename $$f); done
+	$(call say,KBUILD,$(KOUT)/tests)
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT)/tests W=1 KCFLAGS=-Werror \
 		$(if $(Q),-s,V=1) modules
 
 tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(FUZZ_BINS) $(FUZZ_CORPUS) $(LAB_BINS) $(RL_BINS) $(BENCH_BINS)	## build the test programs

@@ -26,7 +26,7 @@ failed() {
 }
 
 if ! suite_of "$name" > /dev/null; then
-	make KDIR="/usr/src/linux-headers-$release" kmod >&2 || failed
+	make KDIR="/usr/src/linux-headers-$release" kmod-tests >&2 || failed
 	echo "$release"
 	exit 0
 fi
@@ -78,8 +78,8 @@ if [ "$name" = sid ]; then
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare --mount bash -c 'mount --make-rprivate / && mount -t proc proc "$1/proc" &&
 		mount --rbind /dev "$1/dev" && mount --bind "$PWD" "$1$PWD" &&
-		exec chroot "$1" make -C "$PWD" KDIR="$2" kmod' - "$headers" "$kdir" >&2 || failed
+		exec chroot "$1" make -C "$PWD" KDIR="$2" kmod-tests' - "$headers" "$kdir" >&2 || failed
 else
-	make KDIR="$PWD/$headers$kdir" kmod >&2 || failed
+	make KDIR="$PWD/$headers$kdir" kmod-tests >&2 || failed
 fi
 echo "$release"

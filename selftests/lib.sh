@@ -190,6 +190,18 @@ load_module()
 	defer busywait 3000 rmmod sch_sluice
 }
 
+# load_test_module NAME: one of selftests/kunit. It needs no sch_sluice.
+load_test_module()
+{
+	local ko
+	ko=build/kmod/$(uname -r)/tests/$1.ko
+
+	[ -n "${SLUICE_IN_VM:-}" ] || skip_all "loads a kernel module: run it by scripts/vm_run.sh"
+	[ -e "$ko" ] || skip_all "$1 is not built for kernel $(uname -r): run make kmod-tests"
+	insmod "$ko" || skip_all "cannot load $ko"
+	defer rmmod "$1"
+}
+
 # --- waiting ---------------------------------------------------------------
 
 now_ms()
