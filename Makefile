@@ -76,7 +76,7 @@ BPF_PARTS   := $(patsubst %.bpf.c,$(B)/%.part.o,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ	    := $(B)/xdp_steer.bpf.o
 SKEL	    := $(B)/include/xdp_steer.skel.h $(B)/include/probe.skel.h
 
-.PHONY: all kmod kmod-tests bpf user tests check fuzz bench install clean help
+.PHONY: all kmod kmod-tests bpf user tests check static fuzz bench install dkms clean help
 all: user kmod		## build everything
 user: $(B)/sluiced $(B)/sluice	## build the daemon and the command line tool
 bpf: $(BPF_OBJ)		## build the XDP object
@@ -84,6 +84,7 @@ bpf: $(BPF_OBJ)		## build the XDP object
 # The module is built in a directory per kernel release that links to the
 # sources, so that flavours never mix.
 KOUT	= $(B)/kmod/$(KREL)
+KMOD_FLAGS ?= W=1 KCFLAGS=-Werror
 kmod:			## build the module for KDIR, else the newest installed headers
 	@test -n "$(KREL)" || { echo "no kernel headers at KDIR='$(KDIR)': run scripts/install_deps.sh, or set KDIR=" >&2; exit 1; }
 	$(Q)mkdir -p $(KOUT)
@@ -91,7 +92,7 @@ kmod:			## build the module for KDIR, else the newest installed headers
 	$(Q)ln -sfn $(CURDIR)/include $(KOUT)/include
 	$(Q)for f in $(CURDIR)/kmod/*.[ch]; do ln -sfn $$f $(KOUT)/$$(basename $$f); done
 	$(call say,KBUILD,$(KOUT))
-	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) W=1 KCFLAGS=-Werror \
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT) $(KMOD_FLAGS) \
 		$(if $(Q),-s,V=1) modules
 # Modules that test our code inside a kernel; scripts/vm_kmod.sh asks for them.
 kmod-tests: kmod
@@ -101,12 +102,14 @@ kmod-tests: kmod
 	$(Q)for f in $(CURDIR)/selftests/kunit/Kbuild $(CURDIR)/selftests/kunit/*.[ch]; do \
 		ln -sfn $$f $(KOUT)/tests/$$(basename $$f); done
 	$(call say,KBUILD,$(KOUT)/tests)
-	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT)/tests W=1 KCFLAGS=-Werror \
+	$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR)/$(KOUT)/tests $(KMOD_FLAGS) \
 		$(if $(Q),-s,V=1) modules
 
 tests: $(UNIT_BINS) $(BPFT_BINS) $(MODT_BINS) $(FUZZ_BINS) $(FUZZ_CORPUS) $(LAB_BINS) $(RL_BINS) $(BENCH_BINS)	## build the test programs
 check: all tests	## run every test (scripts/selftest.sh)
 	$(Q)scripts/selftest.sh
+static:			## run sparse, cppcheck, clang-tidy over the module (scripts/static_checks.sh)
+	$(Q)scripts/static_checks.sh
 fuzz: $(B)/selftests/fuzz/parse/fuzz_parse	## build the fuzzer of the parser (clang's libFuzzer)
 bench: user bpf $(BENCH_BINS)	## run the benchmarks (selftests/bench)
 	$(Q)selftests/bench/run.sh
@@ -124,6 +127,14 @@ install: user		## install below DESTDIR with PREFIX
 		install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	ko=$(KOUT)/sch_sluice.ko; if [ -n "$(KREL)" ] && [ -e "$$ko" ]; then \
 		install -D -m 0644 $$ko $(DESTDIR)/lib/modules/$(KREL)/updates/sch_sluice.ko; fi
+
+# What "make kmod" needs, where "dkms install sluice/VERSION" looks for it.
+DKMS_SRC = $(DESTDIR)/usr/src/sluice-$(VERSION)
+dkms:			## install the module's sources for DKMS below DESTDIR
+	install -d $(DKMS_SRC)
+	for f in Makefile Kbuild LICENSE kmod/*.[ch] include/sluice/*.h include/uapi/linux/sluice*.h; do \
+		install -D -m 0644 $$f $(DKMS_SRC)/$$f || exit 1; done
+	sed 's|@VERSION@|$(VERSION)|' packaging/dkms/dkms.conf.in > $(DKMS_SRC)/dkms.conf
 
 clean:			## remove build/
 	$(Q)rm -rf build
