@@ -6,7 +6,7 @@
 
 cd "$(dirname "$0")" || exit 1
 skipped=0 failed=0 total=0
-for script in knobs learned tree marking place; do
+for script in knobs learned tree marking place bad_input change_rate statistics lifetime; do
 	echo "# $script"
 	"./$script.sh"
 	case $? in
