@@ -12,6 +12,7 @@
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 
+#include "lib/qdisc_stock.h"
 #include "lib/sysfs.h"
 
 /* A dump that was interrupted by a change is repeated this often. */
@@ -22,20 +23,25 @@ struct qdisc_reader {
 	struct nl_cb *cb;
 	struct qdisc_sample *samples;
 	size_t n, room;
+	struct stock *stock;	/* NULL: only ours */
 	int error;		/* of the callback */
 	struct sl_err *e;	/* during a read */
 };
 
-static int add_sample(struct qdisc_reader *r, const struct tcmsg *tc, struct nlattr *app)
+/* Room for one more and what all have in common; NULL with *error 0: the interface is gone. */
+static struct qdisc_sample *new_sample(struct qdisc_reader *r, const struct tcmsg *tc, int *error)
 {
 	struct qdisc_sample *s, *bigger;
 	size_t room;
 
+	*error = 0;
 	if (r->n == r->room) {
 		room = r->room ? 2 * r->room : 16;
 		bigger = realloc(r->samples, room * sizeof(*bigger));
-		if (!bigger)
-			return sl_err(r->e, -ENOMEM, "out of memory for %zu qdiscs", room);
+		if (!bigger) {
+			*error = sl_err(r->e, -ENOMEM, "out of memory for %zu qdiscs", room);
+			return NULL;
+		}
 		r->samples = bigger;
 		r->room = room;
 	}
@@ -43,14 +49,26 @@ static int add_sample(struct qdisc_reader *r, const struct tcmsg *tc, struct nla
 	memset(s, 0, sizeof(*s));
 	/* The interface may be gone since the kernel wrote the message. */
 	if (!if_indextoname((unsigned int)tc->tcm_ifindex, s->id.ifname))
-		return 0;
+		return NULL;
 	s->ifindex = tc->tcm_ifindex;
 	s->handle = tc->tcm_handle;
+	s->parent = tc->tcm_parent;
 	if (tc->tcm_parent == TC_H_ROOT)
 		strcpy(s->id.parent, "root");
 	else
 		snprintf(s->id.parent, sizeof(s->id.parent), "%x:%x",
 			 TC_H_MAJ(tc->tcm_parent) >> 16, TC_H_MIN(tc->tcm_parent));
+	return s;
+}
+
+static int add_sample(struct qdisc_reader *r, const struct tcmsg *tc, struct nlattr *app)
+{
+	struct qdisc_sample *s;
+	int error;
+
+	s = new_sample(r, tc, &error);
+	if (!s)
+		return error;
 	if (nla_len(app) < (int)sizeof(s->stats.abi_version))
 		return 0;
 	memcpy(&s->stats, nla_data(app),
@@ -64,20 +82,42 @@ static int add_sample(struct qdisc_reader *r, const struct tcmsg *tc, struct nla
 	return 0;
 }
 
+static int add_stock(struct qdisc_reader *r, const struct tcmsg *tc, enum ecn_kind kind,
+		     struct nlattr **tb, struct nlattr **stats)
+{
+	struct qdisc_sample *s;
+	int error;
+
+	s = new_sample(r, tc, &error);
+	if (!s)
+		return error;
+	s->backend = kind;
+	error = stock_sample(r->stock, s, tb, stats);
+	if (error > 0)
+		r->n++;
+	return error < 0 ? sl_err(r->e, error, "out of memory") : 0;
+}
+
 static int on_message(struct nl_msg *msg, void *data)
 {
 	struct qdisc_reader *r = data;
 	struct nlmsghdr *h = nlmsg_hdr(msg);
 	struct nlattr *tb[TCA_MAX + 1], *stats[TCA_STATS_MAX + 1];
+	enum ecn_kind kind;
 
 	if (r->error || h->nlmsg_type != RTM_NEWQDISC ||
-	    nlmsg_parse(h, sizeof(struct tcmsg), tb, TCA_MAX, NULL) < 0 || !tb[TCA_KIND] ||
-	    !tb[TCA_STATS2] || strcmp(nla_get_string(tb[TCA_KIND]), "sluice") != 0)
+	    nlmsg_parse(h, sizeof(struct tcmsg), tb, TCA_MAX, NULL) < 0 || !tb[TCA_KIND])
 		return NL_OK;
-	if (nla_parse_nested(stats, TCA_STATS_MAX, tb[TCA_STATS2], NULL) < 0 ||
-	    !stats[TCA_STATS_APP])
+	kind = ecn_kind_of(nla_get_string(tb[TCA_KIND]));
+	if (kind == ECN_KINDS && r->stock)
+		r->error = stock_child(r->stock, nlmsg_data(h), tb);
+	if (kind == ECN_KINDS || (kind != ECN_SLUICE && !r->stock) || !tb[TCA_STATS2] ||
+	    nla_parse_nested(stats, TCA_STATS_MAX, tb[TCA_STATS2], NULL) < 0)
 		return NL_OK;
-	r->error = add_sample(r, nlmsg_data(h), stats[TCA_STATS_APP]);
+	if (kind != ECN_SLUICE)
+		r->error = add_stock(r, nlmsg_data(h), kind, tb, stats);
+	else if (stats[TCA_STATS_APP])
+		r->error = add_sample(r, nlmsg_data(h), stats[TCA_STATS_APP]);
 	return NL_OK;
 }
 
@@ -113,21 +153,45 @@ void qdisc_reader_free(struct qdisc_reader *r)
 		return;
 	nl_cb_put(r->cb);
 	nl_socket_free(r->sock);
+	stock_free(r->stock);
 	free(r->samples);
 	free(r);
+}
+
+void qdisc_reader_stock(struct qdisc_reader *r, bool want)
+{
+	if (want && !r->stock)
+		r->stock = stock_new();		/* without memory the next dump tells */
+	if (!want) {
+		stock_free(r->stock);
+		r->stock = NULL;
+	}
+}
+
+struct nl_sock *qdisc_reader_socket(struct qdisc_reader *r)
+{
+	return r->sock;
 }
 
 int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size_t *n,
 	       struct sl_err *e)
 {
-	struct tcmsg tc = { .tcm_family = AF_UNSPEC };
+	struct {
+		struct tcmsg tc;
+		struct nlattr invisible;	/* a flag: qdiscs inside of others, too */
+	} request = {
+		.tc.tcm_family = AF_UNSPEC,
+		.invisible = { .nla_len = NLA_HDRLEN, .nla_type = TCA_DUMP_INVISIBLE },
+	};
+	size_t size = r->stock ? sizeof(request) : sizeof(request.tc);
 	int nle, tries;
 
 	r->e = e;
 	for (tries = 0; tries < DUMP_TRIES; tries++) {
 		r->n = 0;
 		r->error = 0;
-		nle = nl_send_simple(r->sock, RTM_GETQDISC, NLM_F_DUMP, &tc, sizeof(tc));
+		stock_begin(r->stock);
+		nle = nl_send_simple(r->sock, RTM_GETQDISC, NLM_F_DUMP, &request, size);
 		if (nle >= 0)
 			nle = nl_recvmsgs(r->sock, r->cb);
 		if (nle != -NLE_DUMP_INTR)
@@ -138,6 +202,7 @@ int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size
 		return sl_err(e, -EIO, "cannot list the qdiscs: %s", nl_geterror(nle));
 	if (r->error)
 		return r->error;
+	stock_end(r->stock, r->samples, r->n);
 	*samples = r->samples;
 	*n = r->n;
 	return 0;

@@ -2,6 +2,8 @@
 /*
  * The sluice qdiscs of a network namespace: bulk reading by one netlink dump,
  * writing through sysfs. See include/uapi/linux/sluice.h for the protocol.
+ * On demand the dump tells of stock qdiscs, too, that can stand in for them
+ * (lib/ecn_backend.h).
  */
 #ifndef SLUICE_LIB_QDISC_H
 #define SLUICE_LIB_QDISC_H
@@ -10,7 +12,11 @@
 #include <stddef.h>
 #include <linux/sluice.h>
 
+#include "lib/ecn_backend.h"
 #include "lib/err.h"
+
+/* Where a limit in packets has to be compared with bytes: an Ethernet frame without options. */
+#define QDISC_PACKET_BYTES 1514
 
 struct qdisc_id {
 	char ifname[IFNAMSIZ];
@@ -21,7 +27,21 @@ struct qdisc_sample {
 	struct qdisc_id id;
 	int ifindex;
 	__u32 handle;
+	__u32 parent;
+	enum ecn_kind backend;
+	/*
+	 * Of a stock qdisc: what it has in common with ours. Counters begin when the reader first saw
+	 * it, backlog_byte_us, backlogged_ns and backlog_max_bytes come from one look per dump, and
+	 * ce_bytes supposes marked packets of average size. There is no triple here: ecn_backend's
+	 * decode makes it of raw.
+	 */
 	struct sluice_qdisc_stats stats;
+
+	/* The rest is of stock qdiscs. */
+	struct ecn_raw raw;
+	enum ecn_block blocked;
+	bool has_size;			/* the operator gave it a size table without data */
+	struct tc_sizespec size;
 };
 
 /* qth_min and qth_max in bytes, max_p in ppm. */
@@ -33,6 +53,10 @@ struct qdisc_reader;	/* owns a netlink socket and the latest dump */
 
 int qdisc_reader_new(struct qdisc_reader **ret, struct sl_err *e);
 void qdisc_reader_free(struct qdisc_reader *r);	/* accepts NULL */
+/* Whether dumps tell of stock qdiscs; at first they do not. */
+void qdisc_reader_stock(struct qdisc_reader *r, bool want);
+/* For ecn_backend_change(); belongs to the reader. */
+struct nl_sock *qdisc_reader_socket(struct qdisc_reader *r);
 /* One dump of all sluice qdiscs. *samples belongs to the reader, until the next read. */
 int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size_t *n,
 	       struct sl_err *e);
