@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* "sluice queue": knobs and counters of the sluice qdiscs, straight from the kernel. */
+/*
+ * "sluice queue": knobs and counters of the sluice qdiscs, and of those that stand in for them,
+ * straight from the kernel.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/queue_stock.h"
 #include "lib/hist.h"
 #include "lib/qdisc.h"
 
@@ -92,6 +96,7 @@ static json_t *sample_json(const struct qdisc_sample *q)
 		      "manual_gen", (json_int_t)s->manual_gen);
 	if (!o)
 		return NULL;
+	json_object_set_new(o, "backend", json_string(ecn_backend(q->backend)->name));
 #define PUT(name) json_object_set_new(o, #name, json_integer((json_int_t)s->name))
 	PUT(limit_bytes);
 	PUT(limit_pkts);
@@ -216,27 +221,37 @@ static int show(struct cli *cli, int argc, char **argv)
 {
 	const struct qdisc_sample *samples;
 	struct qdisc_reader *r;
-	json_t *list = NULL;
+	json_t *list = NULL, *controlled;
 	struct sl_err e;
 	size_t n, i, shown = 0;
+	bool stock;
 
 	if (qdisc_reader_new(&r, &e) < 0)
 		return cli_fail_err(&e);
+	qdisc_reader_stock(r, true);
 	if (qdisc_read(r, &samples, &n, &e) < 0) {
 		qdisc_reader_free(r);
 		return cli_fail_err(&e);
 	}
+	controlled = queue_stock_controlled();
 	if (cli->json)
 		list = json_array();
 	for (i = 0; i < n; i++) {
-		if (!selected(&samples[i], argc, argv))
+		stock = samples[i].backend != ECN_SLUICE;
+		if (!selected(&samples[i], argc, argv) ||
+		    (stock && !queue_stock_selected(controlled, &samples[i], argc > 0)))
 			continue;
-		if (cli->json)
+		if (stock && cli->json)
+			json_array_append_new(list, queue_stock_json(controlled, &samples[i]));
+		else if (stock)
+			queue_stock_print(controlled, &samples[i]);
+		else if (cli->json)
 			json_array_append_new(list, sample_json(&samples[i]));
 		else
 			print_sample(&samples[i]);
 		shown++;
 	}
+	json_decref(controlled);
 	qdisc_reader_free(r);
 	if (!shown && argc) {
 		json_decref(list);

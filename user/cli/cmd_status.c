@@ -10,7 +10,9 @@
 
 static void print_queue(const json_t *q)
 {
+	json_t *one, *lacks = json_object_get(q, "lacks");
 	char capacity[32] = "unknown";
+	size_t i;
 
 	if (get_num(q, "capacity_bps") > 0)
 		snprintf(capacity, sizeof(capacity), "%.1f Mbit/s",
@@ -18,6 +20,12 @@ static void print_queue(const json_t *q)
 	printf("queue  %s %s: %s; capacity %s, %.0f decisions, %.0f changes\n", get_text(q, "dev"),
 	       get_text(q, "parent"), get_text(q, "text"), capacity, get_num(q, "decisions"),
 	       get_num(q, "changes"));
+	if (!json_array_size(lacks))
+		return;
+	printf("       through stock %s, which lacks", get_text(q, "backend"));
+	json_array_foreach(lacks, i, one)
+		printf("%s %s", i ? "," : "", json_string_value(one));
+	printf(" (sluiced(8))\n");
 }
 
 static void print_link(const json_t *l)

@@ -20,7 +20,10 @@ int act_queue(struct daemon *d, struct queue *q, const struct qdisc_triple *t, u
 
 	if (generation == 0)
 		generation = 1;	/* 0 means a baseline */
-	r = qdisc_write_learned(&q->now.id, t, d->settings.ecn_lease_ms, generation, e);
+	if (q->now.backend == ECN_SLUICE)
+		r = qdisc_write_learned(&q->now.id, t, d->settings.ecn_lease_ms, generation, e);
+	else
+		r = act_stock_write(d, q, t, e);
 	if (r < 0)
 		return r;
 	d->generation = generation;
@@ -35,7 +38,7 @@ int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_e
 {
 	int r;
 
-	if (!q->learned || !renewal_due(q->renewed_ns, d->settings.ecn_lease_ms, now))
+	if (!q->learned || q->now.backend != ECN_SLUICE || !renewal_due(q->renewed_ns, d->settings.ecn_lease_ms, now))
 		return 0;
 	r = qdisc_write_learned(&q->now.id, &q->triple, d->settings.ecn_lease_ms, q->generation, e);
 	if (r == 0)
@@ -43,12 +46,14 @@ int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_e
 	return r;
 }
 
-void act_queue_release(struct queue *q)
+void act_queue_release(struct daemon *d, struct queue *q)
 {
 	static const struct qdisc_triple none;
 
-	/* A write that fails leaves the lease to run out, which ends the same way. */
-	if (q->learned)
+	if (q->now.backend != ECN_SLUICE)
+		act_stock_release(d, q);
+	else if (q->learned)
+		/* One that fails leaves the lease to run out, which ends the same way. */
 		qdisc_write_learned(&q->now.id, &none, 0, q->generation, NULL);
 	q->learned = false;
 }

@@ -14,7 +14,17 @@ int act_queue(struct daemon *d, struct queue *q, const struct qdisc_triple *t, u
 /* The same again, when a quarter of its lease is over. */
 int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_err *e);
 /* Gives the learned triple up at once. */
-void act_queue_release(struct queue *q);
+void act_queue_release(struct daemon *d, struct queue *q);
+
+/* act_stock.c. The latest dump told of q: notices others' writes, completes q->now. */
+void act_stock_observe(struct daemon *d, struct queue *q);
+/* Of act_queue() and act_queue_release(). */
+int act_stock_write(struct daemon *d, struct queue *q, const struct qdisc_triple *t,
+		    struct sl_err *e);
+void act_stock_release(struct daemon *d, struct queue *q);
+void act_stock_gone(struct daemon *d, struct queue *q);
+/* Once: puts back what a daemon that was killed left changed; whether there was something. */
+bool act_stock_recover(struct daemon *d, const struct qdisc_sample *samples, size_t n);
 
 /* Adopts or loads the program of l; sets its targets if it has none, and its configuration. */
 int act_link_open(struct daemon *d, struct link *l, struct sl_err *e);

@@ -9,13 +9,27 @@
 static const char *const ecn_policies[] = { "learn", "bdp", "fixed" };
 static const char *const steer_policies[] = { "learn", "static" };
 
+/* The names of what a backend lacks. */
+static json_t *lacks_json(unsigned int lacks)
+{
+	json_t *list = json_array();
+	unsigned int bit;
+
+	for (bit = 0; bit < ECN_LACK_N; bit++)
+		if (lacks & (1u << bit))
+			json_array_append_new(list, json_string(ecn_lack_name(bit)));
+	return list;
+}
+
 static json_t *queue_json(const struct daemon *d, const struct queue *q)
 {
+	const struct ecn_backend *b = ecn_backend(q->now.backend);
 	const struct sluice_qdisc_stats *s = &q->now.stats;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:I, s:I}",
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:I, s:I}",
 			 "dev", q->now.id.ifname, "parent", q->now.id.parent,
-			 "state", queue_state_name(q->state), "text", queue_state_text(q->state),
+			 "backend", b->name, "lacks", lacks_json(b->lacks),
+			 "state", queue_state_name(q->state), "text", queue_text(q),
 			 "capacity_bps", queue_capacity(d, q) * 8,
 			 "qth_min", s->qth_min, "qth_max", s->qth_max, "max_p", s->max_p,
 			 "generation", s->generation,
@@ -45,13 +59,23 @@ static void problem(json_t *list, const char *object, const char *what)
 	json_array_append_new(list, json_pack("{s:s, s:s}", "object", object, "what", what));
 }
 
+static bool watches_stock(const struct daemon *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->n_queues; i++)
+		if (d->queues[i].used && d->queues[i].now.backend != ECN_SLUICE)
+			return true;
+	return false;
+}
+
 /* What is wrong and what to do about it. */
 static json_t *problems_json(const struct daemon *d)
 {
 	json_t *list = json_array();
 	unsigned int i;
 
-	if (!d->module_loaded)
+	if (!d->module_loaded && d->settings.ecn_backend <= ECN_CHOICE_FIRST && !watches_stock(d))
 		problem(list, "module", "sch_sluice is not loaded: 'modprobe sch_sluice'");
 	if (*d->reader_problem.text)
 		problem(list, "qdiscs", d->reader_problem.text);
@@ -71,10 +95,11 @@ static json_t *problems_json(const struct daemon *d)
 		const struct queue *q = &d->queues[i];
 		char object[48];
 
-		if (!q->used || (q->state != QUEUE_no_capacity && q->state != QUEUE_write_failed))
+		if (!q->used || (q->state != QUEUE_no_capacity && q->state != QUEUE_blocked &&
+				 q->state != QUEUE_write_failed))
 			continue;
 		snprintf(object, sizeof(object), "%s %s", q->now.id.ifname, q->now.id.parent);
-		problem(list, object, queue_state_text(q->state));
+		problem(list, object, queue_text(q));
 	}
 	return list;
 }
@@ -90,7 +115,7 @@ json_t *api_status(const struct daemon *d)
 	for (i = 0; i < d->n_links; i++)
 		json_array_append_new(links, link_json(d->links[i]));
 	return json_pack("{s:s, s:i, s:f, s:s, s:i, s:I, s:I, s:b, s:f,"
-			 " s:{s:s, s:o}, s:{s:s, s:o}, s:o}",
+			 " s:{s:s, s:s, s:o}, s:{s:s, s:o}, s:o}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(),
 			 "uptime_s", (double)(now_ns() - d->started_ns) / 1e9,
 			 "config", d->config_path ? d->config_path : "",
@@ -99,7 +124,11 @@ json_t *api_status(const struct daemon *d)
 			 "module_loaded", d->module_loaded,
 			 "checkpoint_age_s", d->checkpoint_ns ?
 				(double)(now_ns() - d->checkpoint_ns) / 1e9 : -1.0,
-			 "ecn", "policy", ecn_policies[d->settings.ecn_policy], "queues", queues,
+			 "ecn", "policy", ecn_policies[d->settings.ecn_policy],
+			 "backend", d->settings.ecn_backend == ECN_CHOICE_AUTO ? "auto" :
+			 ecn_backend((enum ecn_kind)(d->settings.ecn_backend -
+						     ECN_CHOICE_FIRST))->name,
+			 "queues", queues,
 			 "steer", "policy", steer_policies[d->settings.steer_policy],
 			 "interfaces", links,
 			 "problems", problems_json(d));

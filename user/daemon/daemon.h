@@ -7,7 +7,8 @@
  *     links.c         loads or adopts the XDP program of an interface, admits flows
  *     steering.c      decides which CPU takes each bucket and each admitted flow
  *     guard.c         bounds what was decided
- *     act.c           writes it, and renews leases; nothing else writes
+ *     act.c           writes it, and renews leases; nothing else writes (act_stock.c is
+ *                     its part about qdiscs other than ours)
  *     agents.c        trains, and keeps what was learned in the checkpoint
  *
  * and api.c answers "sluice" over a socket. One thread; what could take long
@@ -33,7 +34,7 @@
 #include "lib/qdisc.h"
 #include "lib/steer.h"
 
-#define QUEUES_MAX	1024	/* sluice qdiscs that are controlled */
+#define QUEUES_MAX	1024	/* qdiscs that are controlled */
 #define LINKS_MAX	32	/* interfaces that are steered */
 
 /* Why a queue or an interface is not being decided on. X(name, text) */
@@ -45,7 +46,8 @@
 	X(no_capacity, "its capacity is not known until it was backlogged once; or set rate")	\
 	X(hold, "the operator holds the baseline (hold is 1)")		\
 	X(stand_down, "left alone for a while: the operator wrote a knob")	\
-	X(write_failed, "the kernel refused a write")
+	X(write_failed, "the kernel refused a write")				\
+	X(blocked, "it cannot be changed without damage")
 
 enum queue_state {
 #define X(name, text) QUEUE_##name,
@@ -55,8 +57,21 @@ enum queue_state {
 };
 const char *queue_state_name(enum queue_state s);
 const char *queue_state_text(enum queue_state s);
+struct queue;
+/* The same, with what exactly blocks this one. */
+const char *queue_text(const struct queue *q);
 
-/* A sluice qdisc. Its index in daemon.queues is what the agent knows it by. */
+/* What act_stock.c knows of a stock qdisc: that which ours would know itself. */
+struct queue_stock {
+	bool known;
+	bool ours;			/* our values are in force, original has the operator's */
+	struct ecn_raw original;
+	struct ecn_raw expected;	/* what the next dump should say */
+	struct ecn_raw next;		/* what is about to be written */
+	uint32_t manual_gen;
+};
+
+/* A qdisc. Its index in daemon.queues is what the agent knows it by. */
 struct queue {
 	bool used;
 	bool present;			/* in the latest dump */
@@ -70,6 +85,7 @@ struct queue {
 	struct capacity capacity;
 	struct guard_object guard;
 
+	struct queue_stock stock;
 	bool learned;			/* we hold a learned triple */
 	struct qdisc_triple triple;
 	uint32_t generation;
@@ -131,6 +147,9 @@ struct daemon {
 	struct qdisc_reader *reader;
 	struct sl_err reader_problem;
 	bool module_loaded, module_known;
+	bool recovered;			/* what a daemon before us left was looked after */
+	unsigned int told_lacks;	/* kinds of backends whose lacks were told */
+	unsigned int told_alone[ECN_KINDS];	/* stock qdiscs that are left alone, as last told */
 	struct queue queues[QUEUES_MAX];
 	unsigned int n_queues;		/* highest used index + 1 */
 	bool too_many_queues;
@@ -168,6 +187,8 @@ int loop_run(struct daemon *d, struct sl_err *e);
 /* observe.c */
 void observe_queues(struct daemon *d, uint64_t now);
 void observe_module(struct daemon *d);
+/* Whether [ecn] backend and interfaces have this qdisc controlled. */
+bool observe_selected(const struct settings *s, const struct qdisc_sample *q);
 
 /* queues.c */
 void queues_epoch(struct daemon *d, uint64_t now);

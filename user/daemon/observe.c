@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The table of sluice qdiscs, kept up with what each epoch's dump says. */
+/* The table of qdiscs under control, kept up with what each epoch's dump says. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/act.h"
 #include "daemon/daemon.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
@@ -31,13 +32,48 @@ const char *queue_state_text(enum queue_state s)
 	return s < QUEUE_STATE_N ? texts[s] : "?";
 }
 
+const char *queue_text(const struct queue *q)
+{
+	return q->state == QUEUE_blocked ? ecn_block_text(q->now.blocked) :
+					   queue_state_text(q->state);
+}
+
+bool observe_selected(const struct settings *s, const struct qdisc_sample *q)
+{
+	if (s->ecn_backend != ECN_CHOICE_AUTO)
+		return (enum ecn_kind)(s->ecn_backend - ECN_CHOICE_FIRST) == q->backend &&
+		       settings_list_has(s->ecn_interfaces, q->id.ifname);
+	/* A qdisc that is there for other reasons must not be changed just because we run. */
+	return q->backend == ECN_SLUICE ? settings_list_has(s->ecn_interfaces, q->id.ifname) :
+					  settings_list_names(s->ecn_interfaces, q->id.ifname);
+}
+
+static int is_name(const char *word, void *data)
+{
+	(void)data;
+	return strcmp(word, "*") != 0;
+}
+
+/* Whether the settings can select any stock qdisc: otherwise the dump is spared them. */
+static bool may_select_stock(const struct settings *s)
+{
+	return s->ecn_backend > ECN_CHOICE_FIRST ||
+	       (s->ecn_backend == ECN_CHOICE_AUTO &&
+		settings_list_each(s->ecn_interfaces, is_name, NULL));
+}
+
 void observe_module(struct daemon *d)
 {
 	bool loaded = sysfs_exists("/sys/module/sch_sluice");
 
 	if (d->module_known && loaded == d->module_loaded)
 		return;
-	if (!loaded)
+	if (d->settings.ecn_backend > ECN_CHOICE_FIRST)
+		;	/* nothing needs it */
+	else if (!loaded && may_select_stock(&d->settings))
+		log_warning("the module sch_sluice is not loaded, so only stock qdiscs are "
+			    "controlled; 'modprobe sch_sluice'");
+	else if (!loaded)
 		log_warning("the module sch_sluice is not loaded, so no queue is controlled; "
 			    "'modprobe sch_sluice' (steering works without it)");
 	else if (d->module_known)
@@ -67,7 +103,7 @@ static struct queue *new_queue(struct daemon *d, const struct qdisc_sample *s)
 		;
 	if (i == QUEUES_MAX) {
 		if (!d->too_many_queues)
-			log_warning("more than %d sluice qdiscs: the rest is left alone",
+			log_warning("more than %d qdiscs to control: the rest is left alone",
 				    QUEUES_MAX);
 		d->too_many_queues = true;
 		return NULL;
@@ -82,21 +118,27 @@ static struct queue *new_queue(struct daemon *d, const struct qdisc_sample *s)
 	if (sysfs_read_u32(path, &q->mtu) < 0)
 		q->mtu = DEFAULT_MTU;
 	q->mtu += ETHERNET_HEADER;
-	log_info("%s %s: a sluice qdisc", s->id.ifname, s->id.parent);
+	log_info("%s %s: a %s qdisc", s->id.ifname, s->id.parent, ecn_backend(s->backend)->name);
 	return q;
 }
 
 /* Whether the qdisc was replaced by another one at the same place. */
 static bool was_replaced(const struct qdisc_sample *before, const struct qdisc_sample *now)
 {
-	return before->handle != now->handle || now->stats.bytes < before->stats.bytes ||
+	return before->handle != now->handle || before->backend != now->backend ||
+	       now->stats.bytes < before->stats.bytes ||
 	       now->stats.backlogged_ns < before->stats.backlogged_ns ||
-	       now->stats.manual_gen < before->stats.manual_gen;
+	       /* Of a stock qdisc it is not the sample's but ours. */
+	       (now->backend == ECN_SLUICE &&
+		now->stats.manual_gen < before->stats.manual_gen);
 }
 
 static void forget_queue(struct daemon *d, struct queue *q)
 {
-	log_info("%s %s: the sluice qdisc is gone", q->now.id.ifname, q->now.id.parent);
+	if (q->now.backend == ECN_SLUICE || observe_selected(&d->settings, &q->now))
+		log_info("%s %s: the %s qdisc is gone", q->now.id.ifname, q->now.id.parent,
+			 ecn_backend(q->now.backend)->name);
+	act_stock_gone(d, q);
 	ecn_agent_forget(d->ecn, (unsigned int)(q - d->queues));
 	q->used = false;
 	d->too_many_queues = false;
@@ -106,6 +148,10 @@ static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t
 {
 	struct queue *q = find_queue(d, s);
 
+	/* One that was selected until the configuration changed is released first. */
+	if (s->backend != ECN_SLUICE && !observe_selected(&d->settings, s) &&
+	    !(q && q->stock.ours))
+		return;
 	if (q && was_replaced(&q->now, s)) {
 		forget_queue(d, q);
 		q = NULL;
@@ -120,6 +166,7 @@ static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t
 	}
 	q->now = *s;
 	q->present = true;
+	act_stock_observe(d, q);
 	if (q->have_last)
 		capacity_update(&q->capacity, now, (double)(s->stats.bytes - q->last.stats.bytes),
 				(double)(s->stats.time_ns - q->last.stats.time_ns),
@@ -128,14 +175,71 @@ static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t
 		d->generation = s->stats.generation;	/* of the daemon before us */
 }
 
+/*
+ * A qdisc within one that is controlled already (fq_codel in a RED, say) would be a second hand on
+ * the same packets.
+ */
+static bool is_inside(const struct settings *settings, const struct qdisc_sample *samples,
+		      size_t n, const struct qdisc_sample *s)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (samples[i].ifindex == s->ifindex && samples[i].handle &&
+		    samples[i].handle == TC_H_MAJ(s->parent) && s->parent != TC_H_ROOT &&
+		    observe_selected(settings, &samples[i]))
+			return true;
+	return false;
+}
+
+/* Says, when their numbers change, which qdiscs could be controlled and are not. */
+static void tell_alone(struct daemon *d, const unsigned int alone[ECN_KINDS])
+{
+	if (d->settings.ecn_backend != ECN_CHOICE_AUTO ||
+	    !memcmp(alone, d->told_alone, sizeof(d->told_alone)))
+		return;
+	memcpy(d->told_alone, alone, sizeof(d->told_alone));
+	log_info("left alone: %u red, %u fq_codel and %u fq qdiscs; with backend auto, [ecn] "
+		 "interfaces has to name an interface for its stock qdiscs to be controlled",
+		 alone[ECN_RED], alone[ECN_FQ_CODEL], alone[ECN_FQ]);
+}
+
+static bool controls_stock(const struct daemon *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->n_queues; i++)
+		if (d->queues[i].used && d->queues[i].stock.ours)
+			return true;
+	return false;
+}
+
+/* One dump; the first one also puts right what a daemon before us left. */
+static int read_queues(struct daemon *d, const struct qdisc_sample **samples, size_t *n,
+		       struct sl_err *e)
+{
+	bool first = !d->recovered;
+	int r;
+
+	qdisc_reader_stock(d->reader,
+			   first || may_select_stock(&d->settings) || controls_stock(d));
+	r = qdisc_read(d->reader, samples, n, e);
+	if (r < 0 || !first)
+		return r;
+	d->recovered = true;
+	return act_stock_recover(d, *samples, *n) ? qdisc_read(d->reader, samples, n, e) : 0;
+}
+
 void observe_queues(struct daemon *d, uint64_t now)
 {
+	unsigned int alone[ECN_KINDS] = { 0 };
 	const struct qdisc_sample *samples;
 	struct sl_err e = { "" };
+	bool first = !d->recovered;
+	size_t n, j;
 	unsigned int i;
-	size_t n;
 
-	if (qdisc_read(d->reader, &samples, &n, &e) < 0) {
+	if (read_queues(d, &samples, &n, &e) < 0) {
 		if (strcmp(e.text, d->reader_problem.text))
 			log_error("%s", e.text);
 		d->reader_problem = e;
@@ -147,8 +251,15 @@ void observe_queues(struct daemon *d, uint64_t now)
 
 	for (i = 0; i < d->n_queues; i++)
 		d->queues[i].present = false;
-	while (n--)
-		take_sample(d, samples++, now);
+	for (j = 0; j < n; j++) {
+		if (samples[j].backend == ECN_SLUICE ||
+		    !is_inside(&d->settings, samples, n, &samples[j]))
+			take_sample(d, &samples[j], now);
+		alone[samples[j].backend] += !observe_selected(&d->settings, &samples[j]);
+	}
+	alone[ECN_SLUICE] = 0;
+	if (first || may_select_stock(&d->settings))
+		tell_alone(d, alone);
 	for (i = 0; i < d->n_queues; i++)
 		if (d->queues[i].used && !d->queues[i].present)
 			forget_queue(d, &d->queues[i]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Decisions on each sluice qdisc: which (qth_min, qth_max, max_p) from now on. */
+/* Decisions on each qdisc under control: which (qth_min, qth_max, max_p) from now on. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@ static void set_state(struct queue *q, enum queue_state state)
 	if (q->state == state)
 		return;
 	log_line(operators ? LOG_NOTICE : LOG_INFO, "%s %s: %s", q->now.id.ifname,
-		 q->now.id.parent, queue_state_text(state));
+		 q->now.id.parent, state == QUEUE_blocked ?
+		 ecn_block_text(q->now.blocked) : queue_state_text(state));
 	q->state = state;
 }
 
@@ -60,6 +61,10 @@ static void make_interval(const struct daemon *d, const struct queue *q, struct 
 	double us = (double)(b->time_ns - a->time_ns) / 1e3, p95;
 
 	p95 = hist_quantile_ns(b->sojourn_hist, a->sojourn_hist, 0.95);
+	/* By Little's law, with a mean in the place of the quantile. */
+	if (p95 < 0 && (ecn_backend(q->now.backend)->lacks & ECN_LACK(sojourn)))
+		p95 = (double)(b->backlog_byte_us - a->backlog_byte_us) / us /
+		      queue_capacity(d, q) * 1e9;
 	*in = (struct ecn_interval){
 		.seconds = us / 1e6,
 		.capacity_bps = queue_capacity(d, q),
@@ -173,10 +178,12 @@ static bool may_control(struct daemon *d, struct queue *q, const struct guard_qu
 	enum guard_verdict verdict = guard_watch(&d->guard, &q->guard, gq);
 	enum queue_state state = QUEUE_deciding;
 
-	if (!settings_list_has(d->settings.ecn_interfaces, q->now.id.ifname))
+	if (!observe_selected(&d->settings, &q->now))
 		state = QUEUE_not_selected;
 	else if (d->settings.ecn_policy == ECN_POLICY_FIXED)
 		state = QUEUE_fixed;
+	else if (q->now.blocked)
+		state = QUEUE_blocked;
 	else if (verdict == GUARD_hold)
 		state = QUEUE_hold;
 	else if (!guard_go(verdict))
@@ -189,7 +196,7 @@ static bool may_control(struct daemon *d, struct queue *q, const struct guard_qu
 	if (state == QUEUE_deciding)
 		return true;
 	/* A write of ours may have crossed the operator's: take it back. */
-	act_queue_release(q);
+	act_queue_release(d, q);
 	q->have_start = false;
 	return false;
 }
@@ -244,9 +251,15 @@ void queues_epoch(struct daemon *d, uint64_t now)
 
 void queues_release(struct daemon *d)
 {
+	bool stock = false;
 	unsigned int i;
 
+	/* An operator's change since the last epoch must not be taken for ours. */
+	for (i = 0; i < d->n_queues; i++)
+		stock |= d->queues[i].used && d->queues[i].stock.ours;
+	if (stock)
+		observe_queues(d, now_ns());
 	for (i = 0; i < d->n_queues; i++)
 		if (d->queues[i].used)
-			act_queue_release(&d->queues[i]);
+			act_queue_release(d, &d->queues[i]);
 }

@@ -14,6 +14,8 @@
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const ecn_policies[] = { "learn", "bdp", "fixed", NULL };
+/* After auto in the order of enum ecn_kind. */
+static const char *const ecn_choices[] = { "auto", "sluice", "red", "fq_codel", "fq", NULL };
 static const char *const steer_policies[] = { "learn", "static", NULL };
 static const char *const grids[] = { "time", "acc", NULL };
 static const char *const rewards[] = { "fct", "acc", NULL };
@@ -65,8 +67,15 @@ static const struct config_row rows[] = {
 	WORD("ecn", "policy", ecn_policy, ecn_policies, "learn",
 	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, or "
 	     "nobody."),
+	WORD("ecn", "backend", ecn_backend, ecn_choices, "auto",
+	     "Kind of qdisc that is controlled. auto: sluice, and on interfaces that are named also "
+	     "red, fq_codel and fq of the stock kernel."),
 	TEXT("ecn", "interfaces", ecn_interfaces, check_interfaces, "*",
-	     "Interfaces whose sluice qdiscs are controlled: names, or * for all."),
+	     "Interfaces whose qdiscs are controlled: names, or * for all, which with backend auto "
+	     "has sluice qdiscs only."),
+	TEXT("ecn", "originals", ecn_originals, check_path, "/var/lib/sluice/originals",
+	     "File that keeps the operator's values of stock qdiscs while they are controlled; with "
+	     "none they are not."),
 	TEXT("ecn", "rate", ecn_rate, check_rates, "",
 	     "Capacity where it is known, such as 'eth0=200mbit eth1=10gbit'; otherwise it is the "
 	     "peak drain rate seen while backlogged."),
@@ -187,6 +196,16 @@ static int same_name(const char *word, void *name)
 bool settings_list_has(const char *list, const char *name)
 {
 	return settings_list_each(list, same_name, (void *)name);
+}
+
+static int same_word(const char *word, void *name)
+{
+	return !strcmp(word, name);
+}
+
+bool settings_list_names(const char *list, const char *name)
+{
+	return settings_list_each(list, same_word, (void *)name);
 }
 
 static int check_interface(const char *word, void *data)

@@ -20,6 +20,8 @@
 #define SETTINGS_LIST	192	/* inih reads lines of up to 199 characters */
 
 enum ecn_policy { ECN_POLICY_LEARN, ECN_POLICY_BDP, ECN_POLICY_FIXED };
+/* Which qdiscs are controlled: auto, or those of one kind, enum ecn_kind + ECN_CHOICE_FIRST. */
+enum ecn_choice { ECN_CHOICE_AUTO, ECN_CHOICE_FIRST };
 enum steer_policy { STEER_POLICY_LEARN, STEER_POLICY_STATIC };
 
 struct settings {
@@ -38,7 +40,9 @@ struct settings {
 
 	/* [ecn] */
 	unsigned int ecn_policy;	/* enum ecn_policy */
+	unsigned int ecn_backend;	/* enum ecn_choice */
 	char ecn_interfaces[SETTINGS_LIST];
+	char ecn_originals[SETTINGS_LIST];
 	char ecn_rate[SETTINGS_LIST];
 	unsigned int rtt_us;
 	unsigned int ecn_lease_ms;
@@ -88,6 +92,8 @@ const struct config_row *settings_table(size_t *n);
 
 /* Whether a blank- or comma-separated list has name in it; "*" has all. */
 bool settings_list_has(const char *list, const char *name);
+/* The same, but "*" has nothing. */
+bool settings_list_names(const char *list, const char *name);
 /* Calls each for every word; stops at and returns the first non-zero answer. */
 int settings_list_each(const char *list, int (*each)(const char *word, void *data), void *data);
 /* The configured rate of ifname in bytes per second, or 0. */
