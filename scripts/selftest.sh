@@ -144,7 +144,7 @@ tally() {
 }
 
 in_vm() {	# SYSTEMD? NAME...: boots one VM for the tests, then counts
-	local option=$1 name log where=.vm limit=1000
+	local option=$1 name log where=.vm limit=1800
 
 	shift
 	[ $# -gt 0 ] || return 0

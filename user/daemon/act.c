@@ -38,7 +38,8 @@ int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_e
 {
 	int r;
 
-	if (!q->learned || q->now.backend != ECN_SLUICE || !renewal_due(q->renewed_ns, d->settings.ecn_lease_ms, now))
+	if (!q->learned || q->now.backend != ECN_SLUICE ||
+	    !renewal_due(q->renewed_ns, d->settings.ecn_lease_ms, now))
 		return 0;
 	r = qdisc_write_learned(&q->now.id, &q->triple, d->settings.ecn_lease_ms, q->generation, e);
 	if (r == 0)
