@@ -155,6 +155,25 @@ test_retune_step()
 test_retune_fq_codel() { test_retune_step fq_codel; }
 test_retune_fq() { test_retune_step fq; }
 
+# A size table, which only a root qdisc can have; a change that does not repeat it takes it away.
+test_size_table()
+{
+	local before
+
+	ip link add sl1 type veth peer name sl2
+	defer ip link del sl1
+	tc qdisc add dev sl1 root handle 10: stab overhead 8 fq
+	before=$(tc -d qdisc show dev sl1 | sed 's/ ce_threshold [^ ]*//')
+	[[ $before = *"overhead 8"* ]]
+	check_err $? "tc shows $before"
+	$retune sl1 root 20 0.2 100 > "$tmpdir/retune"
+	fields "$tmpdir/retune"
+	[ "$got_written" -ge 2 ] && [ "$got_refused $got_different" = "0 0" ]
+	check_err $? "$(cat "$tmpdir/retune")"
+	[ "$(tc -d qdisc show dev sl1 | sed 's/ ce_threshold [^ ]*//')" = "$before" ]
+	check_err $? "$before became $(tc -d qdisc show dev sl1)"
+}
+
 # The rule K = C * RTT / 7 = 1250000 B/s * 50 ms / 7 = 8928 bytes; as a time, 7142 us.
 write_rule()	# INTERFACES
 {
@@ -254,9 +273,12 @@ test_kill_fq_codel()
 	check_err $? "it was not said: $(cat "$log")"
 	busywait 8000 codel_ruled
 	check_err $? "the new daemon does not control it: $(json) $($sluice status)"
+	# An interface that is no longer named is released, too.
+	write_rule '*'
+	kill -HUP "$daemon"
+	busywait 3000 shown_is "$before"
+	check_err $? "after the reload $(shown), not $before"
 	daemon_stop "$daemon"
-	shown_is "$before"
-	check_err $? "after the stop $(shown), not $before"
 }
 
 test_operator_wins()
@@ -307,7 +329,6 @@ test_learns()
 	explore = yes
 	epsilon = 0.5
 	originals = $originals
-	rate = sl0=${rate_mbit}mbit
 	[guard]
 	stand_down_s = 0
 	END
@@ -320,6 +341,9 @@ test_learns()
 	tc qdisc change dev sl0 parent 1:1 handle 11: red $options ecn nodrop
 	busywait 15000 says_status "under control; .*[1-9][0-9]* changes"
 	check_err $? "no change: $($sluice status)"
+	# Looks at the backlog suffice for that; a packet of TSO more in a span is 0.4 Mbit/s.
+	says_status "capacity \([89]\|10\)\.[0-9] Mbit/s"
+	check_err $? "capacity, of $rate_mbit Mbit/s: $($sluice status)"
 	$sluice agent show | grep -q "sl0 1:1 .*qth .* -> .*guard: "
 	check_err $? "no reasons: $($sluice agent show)"
 	daemon_stop "$daemon"
@@ -329,6 +353,7 @@ setup || skip_all "cannot set up sl0 and its qdiscs"
 run_test test_retune_red "RED: 50 changes a second lose, drop and reorder nothing"
 run_test test_retune_fq_codel "fq_codel: the same, and no other option changes"
 run_test test_retune_fq "fq: the same"
+run_test test_size_table "a size table stays"
 run_test test_stop "RED is controlled; a stop restores the operator's values"
 run_test test_kill_red "kill -9: a daemon that is to leave RED alone restores it first"
 run_test test_kill_fq_codel "kill -9: fq_codel has no threshold again in the end"

@@ -14,6 +14,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
+#include "daemon/capacity.h"
 #include "daemon/settings.h"
 #include "lib/config.h"
 #include "lib/ecn_note.h"
@@ -320,6 +321,31 @@ static void test_bad_notes(void **state)
 	unlink(path);
 }
 
+/* 10 Mbit/s, in intervals of 50 ms; a packet of TSO goes to and fro between them. */
+static void test_span(void **state)
+{
+	struct capacity_span s = { 0 };
+	struct capacity c = { 0 };
+	int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		capacity_span_add(&c, &s, 1, 62500 + (i & 1 ? -15000 : 15000), 50e6, 50e6, 1e6);
+		assert_true(capacity_get(&c) == 0);
+	}
+	capacity_span_add(&c, &s, 1, 62500 - 15000, 50e6, 50e6, 1e6);
+	assert_in_range((int)capacity_get(&c), 1230000, 1250000);
+	/* An interval that was at rest ends the span, whatever it carried. */
+	for (i = 0; i < 5; i++)
+		capacity_span_add(&c, &s, 2, 200000, 50e6, 50e6, 0);
+	capacity_span_add(&c, &s, 2, 200000, 50e6, 25e6, 0);
+	for (i = 0; i < 5; i++)
+		capacity_span_add(&c, &s, 2, 200000, 50e6, 50e6, 0);
+	assert_in_range((int)capacity_get(&c), 1230000, 1250000);
+	capacity_span_add(&c, &s, 2, 200000, 50e6, 50e6, 0);
+	assert_int_equal((int)capacity_get(&c), 4000000);
+}
+
 /* The words of the setting and the kinds have one order. */
 static void test_choices(void **state)
 {
@@ -355,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_bad_notes),
+		cmocka_unit_test(test_span),
 		cmocka_unit_test(test_choices),
 	};
 

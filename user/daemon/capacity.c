@@ -28,6 +28,25 @@ void capacity_update(struct capacity *c, uint64_t now_ns, double bytes, double n
 		c->half[0] = rate;
 }
 
+void capacity_span_add(struct capacity *c, struct capacity_span *s, uint64_t now_ns, double bytes,
+		       double ns, double backlogged_ns, double error_ns)
+{
+	if (ns <= 0 || backlogged_ns < CAPACITY_BACKLOGGED * ns) {
+		*s = (struct capacity_span) { 0 };
+		return;
+	}
+	/* Errors within cancel out; those of both ends are no more than twice the largest. */
+	s->bytes += bytes;
+	s->ns += ns;
+	if (error_ns > s->error_ns)
+		s->error_ns = error_ns;
+	if (s->ns < CAPACITY_SPAN_NS)
+		return;
+	ns = s->ns + 2 * s->error_ns;
+	capacity_update(c, now_ns, s->bytes, ns, ns);
+	*s = (struct capacity_span) { 0 };
+}
+
 double capacity_get(const struct capacity *c)
 {
 	return c->half[0] > c->half[1] ? c->half[0] : c->half[1];

@@ -20,6 +20,18 @@ struct capacity {
 /* An interval of the queue: bytes sent in ns, of which backlogged_ns with a backlog. */
 void capacity_update(struct capacity *c, uint64_t now_ns, double bytes, double ns,
 		     double backlogged_ns);
+/*
+ * The same of a queue whose backlog is looked at once an interval only. There an interval does not
+ * do: a packet of TSO more or less is a quarter of what 10 Mbit/s send in 50 ms. So intervals that
+ * begin and end with a backlog are put together until they are CAPACITY_SPAN_NS. What came to rest in
+ * between makes the rate a lower bound; an error of the clock is taken for time that passed.
+ */
+#define CAPACITY_SPAN_NS	300000000ULL
+struct capacity_span {
+	double bytes, ns, error_ns;
+};
+void capacity_span_add(struct capacity *c, struct capacity_span *s, uint64_t now_ns, double bytes,
+		       double ns, double backlogged_ns, double error_ns);
 /* Bytes per second, 0 while unknown. */
 double capacity_get(const struct capacity *c);
 

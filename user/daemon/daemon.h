@@ -46,7 +46,7 @@
 	X(no_capacity, "its capacity is not known until it was backlogged once; or set rate")	\
 	X(hold, "the operator holds the baseline (hold is 1)")		\
 	X(stand_down, "left alone for a while: the operator wrote a knob")	\
-	X(write_failed, "the kernel refused a write")				\
+	X(write_failed, "a change was refused; the log says why")		\
 	X(blocked, "it cannot be changed without damage")
 
 enum queue_state {
@@ -69,6 +69,7 @@ struct queue_stock {
 	struct ecn_raw expected;	/* what the next dump should say */
 	struct ecn_raw next;		/* what is about to be written */
 	uint32_t manual_gen;
+	struct capacity_span span;
 };
 
 /* A qdisc. Its index in daemon.queues is what the agent knows it by. */

@@ -75,6 +75,10 @@ static void keep_fixed(const struct settings *old, struct settings *fresh)
 		log_warning("[daemon] socket changes only with a restart");
 		memcpy(fresh->socket, old->socket, sizeof(fresh->socket));
 	}
+	if (strcmp(old->ecn_originals, fresh->ecn_originals)) {
+		log_warning("[ecn] originals changes only with a restart");
+		memcpy(fresh->ecn_originals, old->ecn_originals, sizeof(fresh->ecn_originals));
+	}
 }
 
 static void reload(struct daemon *d)

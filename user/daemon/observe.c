@@ -144,6 +144,20 @@ static void forget_queue(struct daemon *d, struct queue *q)
 	d->too_many_queues = false;
 }
 
+static void update_capacity(struct queue *q, uint64_t now)
+{
+	const struct sluice_qdisc_stats *a = &q->last.stats, *b = &q->now.stats;
+	double bytes = (double)(b->bytes - a->bytes), ns = (double)(b->time_ns - a->time_ns);
+	double backlogged_ns = (double)(b->backlogged_ns - a->backlogged_ns);
+
+	if (q->now.backend == ECN_SLUICE)
+		capacity_update(&q->capacity, now, bytes, ns, backlogged_ns);
+	else
+		capacity_span_add(&q->capacity, &q->stock.span, now, bytes, ns, backlogged_ns,
+				  (double)(q->last.time_error_ns > q->now.time_error_ns ?
+					   q->last.time_error_ns : q->now.time_error_ns));
+}
+
 static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t now)
 {
 	struct queue *q = find_queue(d, s);
@@ -168,9 +182,7 @@ static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t
 	q->present = true;
 	act_stock_observe(d, q);
 	if (q->have_last)
-		capacity_update(&q->capacity, now, (double)(s->stats.bytes - q->last.stats.bytes),
-				(double)(s->stats.time_ns - q->last.stats.time_ns),
-				(double)(s->stats.backlogged_ns - q->last.stats.backlogged_ns));
+		update_capacity(q, now);
 	if (s->stats.source == SLUICE_SRC_LEARNED && s->stats.generation > d->generation)
 		d->generation = s->stats.generation;	/* of the daemon before us */
 }

@@ -12,6 +12,8 @@
 
 /* DCTCP's own filter takes about this many round trips to answer. */
 #define RTTS_PER_DECISION	10
+/* Where the backlog is looked at once an epoch, its average over fewer says nothing. */
+#define LOOKS_PER_DECISION	8
 #define WRITE_RETRY_NS		10000000000ULL
 /* The rule K = C * RTT / 7 follows C only when K moves by more than this share. */
 #define BDP_DEADBAND		0.1
@@ -37,9 +39,10 @@ static void set_state(struct queue *q, enum queue_state state)
 	q->state = state;
 }
 
-static uint64_t decision_interval_ns(const struct settings *s)
+static uint64_t decision_interval_ns(const struct settings *s, const struct queue *q)
 {
-	uint64_t epoch = s->epoch_ms * 1000000ULL;
+	bool looks = ecn_backend(q->now.backend)->lacks & ECN_LACK(backlog);
+	uint64_t epoch = s->epoch_ms * 1000000ULL * (looks ? LOOKS_PER_DECISION : 1);
 	uint64_t rtts = RTTS_PER_DECISION * (s->rtt_us * 1000ULL);
 
 	return epoch > rtts ? epoch : rtts;
@@ -230,9 +233,9 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 		/* One interval has one setting. */
 		q->start = q->now;
 		q->have_start = true;
-		q->next_decision_ns = now + decision_interval_ns(&d->settings);
+		q->next_decision_ns = now + decision_interval_ns(&d->settings, q);
 	} else if (epoch_due(d, now, q->next_decision_ns)) {
-		q->next_decision_ns = now + decision_interval_ns(&d->settings);
+		q->next_decision_ns = now + decision_interval_ns(&d->settings, q);
 		decide(d, q, &gq, now);
 	}
 	r = act_queue_renew(d, q, now, &e);

@@ -192,6 +192,7 @@ int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size
 		r->error = 0;
 		stock_begin(r->stock);
 		nle = nl_send_simple(r->sock, RTM_GETQDISC, NLM_F_DUMP, &request, size);
+		stock_sent(r->stock);
 		if (nle >= 0)
 			nle = nl_recvmsgs(r->sock, r->cb);
 		if (nle != -NLE_DUMP_INTR)

@@ -40,6 +40,7 @@ struct qdisc_sample {
 	/* The rest is of stock qdiscs. */
 	struct ecn_raw raw;
 	enum ecn_block blocked;
+	__u64 time_error_ns;		/* stats.time_ns may be off by so much, either way */
 	bool has_size;			/* the operator gave it a size table without data */
 	struct tc_sizespec size;
 };

@@ -32,6 +32,7 @@ struct child {
 
 struct stock {
 	struct track *tracks;
+	__u64 time_ns, time_error_ns;	/* of the dump */
 	size_t n, room, next;		/* next: where the dump should go on, as the last one did */
 	struct child *children;
 	size_t n_children, children_room;
@@ -51,15 +52,37 @@ void stock_free(struct stock *k)
 	free(k);
 }
 
+static __u64 monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
+}
+
 void stock_begin(struct stock *k)
 {
 	size_t i;
 
 	if (!k)
 		return;
+	k->time_ns = monotonic_ns();
 	k->next = k->n_children = 0;
 	for (i = 0; i < k->n; i++)
 		k->tracks[i].seen = false;
+}
+
+/*
+ * The kernel fills the first message while it is asked, so its counters are of some moment in that.
+ * When we come to read them says less: who is kept from the CPU then would see a rate that never
+ * was.
+ */
+void stock_sent(struct stock *k)
+{
+	if (!k)
+		return;
+	k->time_error_ns = (monotonic_ns() - k->time_ns) / 2;
+	k->time_ns += k->time_error_ns;
 }
 
 /* Doubles an array that is full. */
@@ -103,14 +126,6 @@ static struct track *find_track(struct stock *k, const struct qdisc_sample *s)
 	};
 	k->next = k->n;
 	return &k->tracks[k->n++];
-}
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
 }
 
 /* Adds what happened since the last dump. */
@@ -198,7 +213,8 @@ int stock_sample(struct stock *k, struct qdisc_sample *s, struct nlattr **tb,
 	struct track *t;
 
 	st->abi_version = SLUICE_ABI_VERSION;
-	st->time_ns = monotonic_ns();
+	st->time_ns = k->time_ns;
+	s->time_error_ns = k->time_error_ns;
 	read_stats(st, stats);
 	read_size_table(s, tb[TCA_STAB]);
 	if (!ecn_backend(s->backend)->parse(s, tb[TCA_OPTIONS], stats[TCA_STATS_APP]))

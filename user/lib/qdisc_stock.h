@@ -11,8 +11,10 @@ struct tcmsg;
 struct stock;
 
 struct stock *stock_new(void);
-void stock_free(struct stock *k);	/* accepts NULL, as do begin and end */
+void stock_free(struct stock *k);	/* accepts NULL, as do begin, sent and end */
 void stock_begin(struct stock *k);
+/* The dump was asked for, and the kernel has answered, or the best part of it. */
+void stock_sent(struct stock *k);
 /* Fills s, which has its identity; 1, 0 when there is nothing to tell, or -ENOMEM. */
 int stock_sample(struct stock *k, struct qdisc_sample *s, struct nlattr **tb,
 		 struct nlattr **stats);
