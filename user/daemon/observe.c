@@ -136,8 +136,9 @@ static bool was_replaced(const struct qdisc_sample *before, const struct qdisc_s
 static void forget_queue(struct daemon *d, struct queue *q)
 {
 	if (q->now.backend == ECN_SLUICE || observe_selected(&d->settings, &q->now))
-		log_info("%s %s: the %s qdisc is gone", q->now.id.ifname, q->now.id.parent,
-			 ecn_backend(q->now.backend)->name);
+		log_info("%s %s: the %s qdisc is gone%s", q->now.id.ifname, q->now.id.parent,
+			 ecn_backend(q->now.backend)->name,
+			 q->now.backend == ECN_SLUICE ? "" : ", or gives way to another one");
 	act_stock_gone(d, q);
 	ecn_agent_forget(d->ecn, (unsigned int)(q - d->queues));
 	q->used = false;
@@ -188,20 +189,35 @@ static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t
 }
 
 /*
- * A qdisc within one that is controlled already (fq_codel in a RED, say) would be a second hand on
- * the same packets.
+ * Whether a stock qdisc is not for us because of another one: within one that is controlled already
+ * (fq_codel in a RED, say) it would be a second hand on the same packets, and where ours is on the
+ * interface, auto means ours.
  */
-static bool is_inside(const struct settings *settings, const struct qdisc_sample *samples,
+static bool gives_way(const struct settings *settings, const struct qdisc_sample *samples,
 		      size_t n, const struct qdisc_sample *s)
 {
+	bool automatic = settings->ecn_backend == ECN_CHOICE_AUTO;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if (samples[i].ifindex == s->ifindex && samples[i].handle &&
-		    samples[i].handle == TC_H_MAJ(s->parent) && s->parent != TC_H_ROOT &&
+	for (i = 0; i < n; i++) {
+		bool inside = samples[i].handle && samples[i].handle == TC_H_MAJ(s->parent) &&
+			      s->parent != TC_H_ROOT;
+
+		if (samples[i].ifindex == s->ifindex &&
+		    (inside || (automatic && samples[i].backend == ECN_SLUICE)) &&
 		    observe_selected(settings, &samples[i]))
 			return true;
+	}
 	return false;
+}
+
+/* What was under control until another qdisc came. Not seen again, it will be forgotten. */
+static void let_go(struct daemon *d, const struct qdisc_sample *s)
+{
+	struct queue *q = find_queue(d, s);
+
+	if (q && q->stock.ours && !was_replaced(&q->now, s))
+		act_queue_release(d, q);
 }
 
 /* Says, when their numbers change, which qdiscs could be controlled and are not. */
@@ -264,8 +280,11 @@ void observe_queues(struct daemon *d, uint64_t now)
 	for (i = 0; i < d->n_queues; i++)
 		d->queues[i].present = false;
 	for (j = 0; j < n; j++) {
-		if (samples[j].backend == ECN_SLUICE ||
-		    !is_inside(&d->settings, samples, n, &samples[j]))
+		if (samples[j].backend != ECN_SLUICE &&
+		    observe_selected(&d->settings, &samples[j]) &&
+		    gives_way(&d->settings, samples, n, &samples[j]))
+			let_go(d, &samples[j]);
+		else
 			take_sample(d, &samples[j], now);
 		alone[samples[j].backend] += !observe_selected(&d->settings, &samples[j]);
 	}
