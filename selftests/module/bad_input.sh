@@ -49,13 +49,12 @@ test_read_only()
 	local before file n=0
 	before=$(state)
 
-	for file in "$q"/* "$q"/stats/*; do
-		[ -f "$file" ] && [ -z "$(find "$file" -perm /200)" ] || continue
+	while read -r file; do
 		write 1 "$file"
 		check_fail $? "$file took a write"
 		check_equal "$file" "$error" "Permission denied"
 		n=$((n + 1))
-	done
+	done < <(find "$q" -type f ! -perm /200)
 	[ $n -gt 30 ]
 	check_err $? "only $n files are read-only"
 	find "$net/sl0/sluice" -type f -perm /022 | grep .

@@ -6,7 +6,7 @@
 #
 #	selftests/module/lifetime.sh [ROUNDS]
 #
-# ROUNDS of creation and destruction, SLUICE_CHURN_ROUNDS or 400 by default; 10000 is the proof:
+# ROUNDS of creation and destruction, SLUICE_CHURN_ROUNDS or 200 by default; 10000 is the proof:
 #
 #	scripts/vm_run.sh --timeout 1800 -- selftests/module/lifetime.sh 10000
 . "$(dirname "$0")/../lib.sh"
@@ -15,7 +15,7 @@ module_setup
 require_tool mount umount
 link_setup || exit 1
 
-rounds=${1:-${SLUICE_CHURN_ROUNDS:-400}}
+rounds=${1:-${SLUICE_CHURN_ROUNDS:-200}}
 # The smallest thing a qdisc allocates is its settings, 256 bytes; a leak of one in two of them in
 # each round would show. Beyond that slabs keep pages of their own for each CPU.
 tolerance_kib=$((rounds * 128 / 1024))
@@ -211,7 +211,7 @@ test_unload()
 
 	start hammer $net/sl0/sluice/root unload
 	pids=("$pid")
-	for ((i = 0; i < 8; i++)); do
+	for ((i = 0; i < 6; i++)); do
 		tc qdisc add dev sl0 root sluice
 		check_err $? "tc qdisc add in round $i"
 		rmmod sch_sluice 2> /dev/null
