@@ -5,11 +5,11 @@
 # Tests are cmocka programs (selftests/unit, selftests/bpf), bounded runs of the fuzz drivers
 # (selftests/fuzz, with sanitizers) and scripts that source selftests/lib.sh. A script says where it runs, in one of its first lines:
 #
-#	# sluice-test: host|vm|host,vm|systemd|none [timeout=SECONDS]
+#	# sluice-test: host|vm|host,vm|systemd|debug|none [timeout=SECONDS]
 #
 # host: on this machine, in namespaces of its own; vm: in the VM of scripts/vm_run.sh, which all
 # such scripts share; host,vm: in both, one after the other; systemd: in a VM booted with systemd;
-# none: not a test. Without that line executable scripts run on the host, those of
+# debug: only with --kernel debug; none: not a test. Without that line executable scripts run on the host, those of
 # selftests/module in the VM.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -22,7 +22,8 @@ usage() {
 	"N passed, N failed, N skipped"; the exit status is 1 if any failed. Outputs are kept in
 	build/selftest. --list prints the names, with where each runs. --kernel runs what belongs to
 	BPF and to the module, and nothing else, in a VM with the kernel 6.1, 6.12 or sid (see
-	scripts/vm_image.sh). SLUICE_VM_KERNEL=NAME runs everything, with that kernel in the VM.
+	scripts/vm_image.sh); --kernel debug what belongs to the module, under the kernel's own
+	checkers. SLUICE_VM_KERNEL=NAME runs everything, with that kernel in the VM.
 	END
 }
 
@@ -153,7 +154,7 @@ in_vm() {	# SYSTEMD? NAME...: boots one VM for the tests, then counts
 	# The VM is killed only if something in it hangs beyond its own time-outs.
 	# shellcheck disable=SC2086 # no option is no word
 	scripts/vm_run.sh $option ${kernel:+--kernel "$kernel"} --timeout "$limit" -- \
-		env SLUICE_SELFTEST_OUT="$out" scripts/selftest.sh --inside "$@"
+		env SLUICE_SELFTEST_OUT="$out" SLUICE_VM_DEBUG="$debug" scripts/selftest.sh --inside "$@"
 	log=$?
 	[ "$log" = 0 ] || echo
 	for name; do
@@ -174,8 +175,9 @@ if [ -n "$inside" ]; then
 			run "$name" 300 "build/$name"
 		else
 			read -r place limit < <(placement "$name")
-			# One written for the host takes several times as long under emulation.
-			[ "$place" != host ] || limit=$((limit * 4))
+			# One written for the host takes several times as long under emulation, and
+			# so does everything under the debug kernel.
+			[ "$place" != host ] && [ -z "${SLUICE_VM_DEBUG:-}" ] || limit=$((limit * 4))
 			run "$name" "$limit" bash "$name"
 		fi
 		echo "status $(cat "$(log_of "$name").status")"
@@ -194,6 +196,12 @@ if [ -n "$kernel" ]; then
 	mapfile -t vm < <(printf '%s\n' "${bpf[@]}" "${host[@]}" "${vm[@]}" |
 		awk '/^selftests\/(bpf|module)\// && !seen[$0]++')
 	unit=() bpf=() fuzz=() host=() systemd=()
+fi
+debug=
+if [ "${kernel:-${SLUICE_VM_KERNEL:-}}" = debug ]; then
+	debug=1
+	mapfile -t -O ${#vm[@]} vm < <(scripts debug)
+	[ -z "$kernel" ] || mapfile -t vm < <(printf '%s\n' "${vm[@]}" | grep -v '^selftests/bpf/')
 fi
 
 if [ -n "$list" ]; then

@@ -8,9 +8,10 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if [ "${1:-}" = --help ]; then
-	echo "usage: scripts/vm_image.sh [RELEASE|6.1|6.12|sid]"
+	echo "usage: scripts/vm_image.sh [RELEASE|6.1|6.12|sid|debug]"
 	echo "Prepares build/vm/RELEASE (default, 6.1: newest installed headers) and prints RELEASE."
 	echo "6.12 is bookworm-backports' kernel, sid the newest of Debian; see scripts/vm_suite.bash."
+	echo "debug is the kernel of scripts/debug_kernel.sh, which is built if need be (ten minutes)."
 	exit 0
 fi
 
@@ -27,9 +28,11 @@ done
 PATH=$PATH:/usr/sbin:/sbin
 
 release=${1:-${SLUICE_VM_KERNEL:-}}
-suite=
+suite='' debug=
 if suite_of "$release" > /dev/null; then
 	suite=$release release=
+elif [ "$release" = debug ]; then
+	release=$(scripts/debug_kernel.sh) debug=1
 elif [ "$release" = 6.1 ]; then
 	release=
 fi
@@ -56,6 +59,8 @@ build_image() {
 	if [ -n "$suite" ]; then
 		mapfile -t packages < <(suite_depends "$suite" "linux-image-$release")
 		suite_unpack "$suite" "$tmp/pkg" "${packages[@]}"
+	elif [ -n "$debug" ]; then
+		cp -R build/vm/debug/pkg/. "$tmp/pkg"
 	else
 		download_here "$tmp"
 	fi
@@ -104,5 +109,6 @@ download_here() {
 }
 
 [ -e "$dir/initramfs" ] && [ "$dir/initramfs" -nt scripts/vm_initramfs.sh ] &&
-	[ "$dir/initramfs" -nt scripts/vm_image.sh ] || build_image
+	[ "$dir/initramfs" -nt scripts/vm_image.sh ] &&
+	{ [ -z "$debug" ] || [ "$dir/initramfs" -nt build/vm/debug/release ]; } || build_image
 echo "$release"

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if [ "${1:-}" = --help ]; then
-	echo "usage: scripts/vm_kmod.sh [6.1|6.12|sid]"
+	echo "usage: scripts/vm_kmod.sh [6.1|6.12|sid|debug]"
 	echo "Builds build/kmod/RELEASE/sch_sluice.ko and prints RELEASE. sid takes 400 MB, and root."
 	exit 0
 fi
@@ -26,7 +26,9 @@ failed() {
 }
 
 if ! suite_of "$name" > /dev/null; then
-	make KDIR="/usr/src/linux-headers-$release" kmod-tests >&2 || failed
+	kdir=/usr/src/linux-headers-$release
+	[ "$name" != debug ] || kdir=$PWD/build/vm/debug/headers$kdir
+	make KDIR="$kdir" kmod-tests >&2 || failed
 	echo "$release"
 	exit 0
 fi

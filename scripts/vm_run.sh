@@ -12,12 +12,12 @@ usage() {
 	its exit status; 124 means time ran out, 125 that the VM failed or its kernel complained
 	(panic, oops, BUG, WARNING).
 
-	  --cpus N       virtual CPUs (4)
-	  --mem M        memory in MiB (2048)
+	  --cpus N       virtual CPUs (4; debug: 2)
+	  --mem M        memory in MiB (2048; debug: 3072)
 	  --timeout S    seconds until the VM is killed (600)
 	  --append ARGS  more kernel parameters
 	  --kernel REL   kernel release (that of the newest installed headers), or one of the names
-	                 6.1, 6.12 and sid; SLUICE_VM_KERNEL is the default
+	                 6.1, 6.12, sid and debug; SLUICE_VM_KERNEL is the default
 	  --systemd      boot systemd; COMMAND runs as a service in it
 	  --nic-queues N give the VM a NIC eth0 (virtio) with N receive queues, an RSS table and native
 	                 XDP; see below. Needs root and /dev/net/tun
@@ -34,6 +34,10 @@ usage() {
 	("ip -s link show wire" outside), not in the NIC. Any number may run at once; what still
 	runs when the VM ends is killed.
 
+	"debug" is the kernel of scripts/debug_kernel.sh (KASAN, UBSAN, lockdep, kmemleak, failslab,
+	KUnit). With it a run also fails when the kernel's log has a report of a checker, or when
+	memory has leaked by the time COMMAND is done. It is several times slower.
+
 	Kernel logs stay in build/vm/*.log. SLUICE_VM_VERBOSE=1 shows the kernel's output on
 	standard error as it comes; SLUICE_VM_ACCEL replaces the accelerator "tcg,thread=multi".
 	Several VMs can run at once.
@@ -42,7 +46,7 @@ usage() {
 
 die() { echo "vm_run: $*" >&2; exit 125; }
 
-cpus=4 mem=2048 limit=600 append='' kernel='' systemd='' queues=
+cpus='' mem='' limit=600 append='' kernel='' systemd='' queues=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help|-h) usage; exit 0 ;;
@@ -79,6 +83,10 @@ case $project in
 *[[:space:],]*) die "the project's path '$project' has a blank or comma in it; move it" ;;
 esac
 
+kernel=${kernel:-${SLUICE_VM_KERNEL:-}}
+debug=
+[ "$kernel" != debug ] || debug=1
+cpus=${cpus:-$((debug ? 2 : 4))} mem=${mem:-$((debug ? 3072 : 2048))}
 release=$(scripts/vm_image.sh $kernel)
 image=build/vm/$release
 # A day of logs is enough.
@@ -197,9 +205,12 @@ wait "$reader" 2> /dev/null || :
 
 # dmesg has what the console did not print.
 [ ! -s "$run/kernel.log" ] || { echo "--- dmesg"; cat "$run/kernel.log"; } >> "$log"
+[ ! -s "$run/kmemleak" ] || { echo "--- kmemleak"; cat "$run/kmemleak"; } >> "$log"
 
-complaint=$(grep -m 1 -aE 'WARNING: CPU|BUG:|Oops|Kernel panic|general protection fault|UBSAN:' \
-	"$log" || :)
+complaints='WARNING: CPU|BUG:|Oops|Kernel panic|general protection fault|UBSAN:'
+[ -z "$debug" ] ||
+	complaints+='|WARNING: |ODEBUG:|INFO: (task|trying|lockdep)|^unreferenced object|^kmemleak gave up'
+complaint=$(grep -m 1 -aE "$complaints" "$log" || :)
 if [ "$status" = 124 ] || [ "$status" = 137 ]; then
 	echo "vm_run: killed after $limit s; kernel log: $log" >&2
 	exit 124

@@ -7,11 +7,13 @@ cd "$(dirname "$0")/.."
 
 usage() {
 	cat <<-END
-	usage: selftests/matrix.sh [--kernel NAME]... [PATTERN...]
+	usage: selftests/matrix.sh [debug] [--kernel NAME]... [PATTERN...]
 
 	Runs the tests of the BPF programs and of the module in VMs with Linux 6.1, 6.12 and sid's
-	(or those named), and prints a row per kernel and test. PATTERNs choose tests by parts of
-	their names. The exit status is 1 if any failed. Outputs are kept in build/matrix.
+	(or those named), and prints a row per kernel and test. "debug" runs those of the module
+	with the kernel of scripts/debug_kernel.sh, which has the kernel's own checkers. PATTERNs
+	choose tests by parts of their names. The exit status is 1 if any failed. Outputs are kept
+	in build/matrix.
 	END
 }
 
@@ -19,6 +21,7 @@ kernels=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help|-h) usage; exit 0 ;;
+	debug) kernels+=(debug); shift ;;
 	--kernel) kernels+=("${2:?needs a kernel, see --help}"); shift 2 ;;
 	-*) echo "matrix: unknown option $1; see --help" >&2; exit 1 ;;
 	*) break ;;
