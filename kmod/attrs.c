@@ -109,7 +109,7 @@ static ssize_t learned_show(struct sluice_sched *q, const struct sluice_attr *a,
 static ssize_t learned_store(struct sluice_sched *q, const struct sluice_attr *a, const char *buf)
 {
 	enum { QTH_MIN, QTH_MAX, MAX_P, LEASE_MS, GENERATION, FIELDS };
-	char copy[128], *rest = copy, *word;
+	char copy[128], *rest, *word;
 	struct sluice_aqm_params p;
 	u32 value[FIELDS];
 	int n = 0;

@@ -49,7 +49,9 @@ static u32 sluice_seen_backlog(const struct sluice_set *set, u32 bytes, u32 segs
 
 static bool sluice_ramp_selects(const struct sluice_aqm_config *aqm, u32 backlog)
 {
-	return backlog >= aqm->qth_min && sluice_aqm_decide(aqm, backlog, get_random_u32());
+	/* A random number costs more than all the rest: only where chance decides. */
+	return backlog >= aqm->qth_min &&
+	       (backlog >= aqm->qth_max || sluice_aqm_decide(aqm, backlog, get_random_u32()));
 }
 
 enum sluice_verdict {

@@ -138,7 +138,7 @@ lab_daemon_start()
 	start sysfs_ns rtr build/sluiced -c "$tmpdir/sluice.conf" > "$tmpdir/sluiced.log" 2>&1
 	# shellcheck disable=SC2034 # for the sourcing script
 	lab_daemon=$pid
-	busywait 10000 lab_daemon_ready
+	busywait 40000 lab_daemon_ready	# two interfaces' programs, verified by an emulated CPU
 }
 
 lab_daemon_ready()

@@ -46,6 +46,8 @@ link_setup()
 	in_ns rcv sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
 	ip link set sl0 up
 	in_ns rcv ip link set eth0 up
+	# A veth delivers where its sender runs, and so out of order when that changes its CPU.
+	sysfs_ns rcv bash -c 'echo 1 > /sys/class/net/eth0/queues/rx-0/rps_cpus' || return 1
 	ip neigh add 10.9.0.2 lladdr $mac_rcv dev sl0 nud permanent
 	in_ns rcv ip neigh add 10.9.0.1 lladdr $mac_snd dev eth0 nud permanent
 }
