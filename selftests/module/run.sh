@@ -6,11 +6,7 @@
 
 cd "$(dirname "$0")" || exit 1
 skipped=0 failed=0 total=0
-<<<<<<< HEAD
-for script in knobs learned tree marking place bad_input change_rate statistics lifetime; do
-=======
-for script in knobs learned tree marking place eval; do
->>>>>>> ed2f601 (selftests/module: run.sh runs the comparison of trees, too)
+for script in knobs learned tree marking modes place bad_input change_rate statistics eval lifetime; do
 	echo "# $script"
 	"./$script.sh"
 	case $? in
