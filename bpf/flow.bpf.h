@@ -129,7 +129,6 @@ static __always_inline void fill_cached(struct packet *p, struct sluice_cached *
 	c->packets = place ? 1 : 0;
 	c->bytes = place ? p->bytes : 0;
 	c->seen = f->seen;
-	see(&c->seen, p);
 	c->until_ticks = p->now + SLUICE_CACHE_TICKS;
 	if (flags == SLUICE_FLOW_LEARNED && (__s32)(lease - c->until_ticks) < 0)
 		c->until_ticks = lease;
@@ -242,13 +241,13 @@ static __noinline struct sluice_place *looked_up##family(struct packet *p,		\
 		f->report_at = f->packets + p->config->report_packets;			\
 		tell(p, SLUICE_EVENT_HEAVY, f->place.cpu1, f->packets, f->bytes);	\
 	}										\
+	see(&f->seen, p);								\
 	place = entry_place(p, f, &flags);						\
 	if ((place && place->flags) || p->config->flags & SLUICE_STEER_F_NO_CACHE ||	\
 	    (!same && keeps_slot(p, &slot->c, stats))) {				\
 		if (same)								\
 			slot->c.valid = 0;						\
 		add_to_entry(f, 1, p->bytes, p->now);					\
-		see(&f->seen, p);							\
 		return place;								\
 	}										\
 	if (!same) {									\

@@ -100,9 +100,11 @@ static void test_flow_entry(void **state)
 /* Flags add up, also those of packets that the cache knew; tags are an early packet's. */
 static void test_entry_shows_packets(void **state)
 {
+	struct sluice_flow_key other = tcp4;
 	struct steer *s = *state;
 	struct sluice_flow f;
 
+	other.sport++;
 	CHECK(steer_flow_set(s, &tcp4, 0, SLUICE_FLOW_OPERATOR, 0, &err));
 	frame_make(&frame, &tcp4, 1, 10);
 	frame.data[TCI] = 0x60;
@@ -117,6 +119,18 @@ static void test_entry_shows_packets(void **state)
 	assert_int_equal(f.seen.vlan_tci, 0x602a);
 	assert_int_equal(f.seen.tos, 0xb9);
 	assert_int_equal(f.seen.tcp_flags, 0x12);
+
+	/* Of a flow that came once and is not assigned, too. */
+	f = (struct sluice_flow){ 0 };
+	CHECK(steer_flow_insert(s, &other, &f, &err));
+	frame_make(&frame, &other, 1, 10);
+	frame.data[TOS] = 0xb9;
+	frame.data[FLAGS] = 0x02;
+	assert_int_equal(run(s), XDP_REDIRECT);
+	get_flow(s, &other, &f);
+	assert_int_equal(f.packets, 1);
+	assert_int_equal(f.seen.tos, 0xb9);
+	assert_int_equal(f.seen.tcp_flags, 0x02);
 }
 
 static void test_flow_table_full(void **state)
