@@ -109,6 +109,18 @@ static inline void *frame_ip(struct frame *f, const struct sluice_flow_key *k,
 				(void *)frame_ip4(f, k, 5, l4_bytes);
 }
 
+/* The key of the opposite direction. */
+static inline struct sluice_flow_key mirrored(const struct sluice_flow_key *key)
+{
+	struct sluice_flow_key k = *key;
+
+	memcpy(k.saddr, key->daddr, sizeof(k.saddr));
+	memcpy(k.daddr, key->saddr, sizeof(k.daddr));
+	k.sport = key->dport;
+	k.dport = key->sport;
+	return k;
+}
+
 /* A whole, plain packet of the flow; the IP header is returned to be spoilt. */
 static inline void *frame_make(struct frame *f, const struct sluice_flow_key *k,
 			       unsigned int vlans, unsigned int payload)

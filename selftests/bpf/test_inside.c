@@ -150,17 +150,6 @@ static struct parse_result expect(struct both *b, const struct sluice_flow_key *
 
 /* --- frames ---------------------------------------------------------------- */
 
-static struct sluice_flow_key mirrored(const struct sluice_flow_key *key)
-{
-	struct sluice_flow_key k = *key;
-
-	memcpy(k.saddr, key->daddr, sizeof(k.saddr));
-	memcpy(k.daddr, key->saddr, sizeof(k.daddr));
-	k.sport = key->dport;
-	k.dport = key->sport;
-	return k;
-}
-
 /* The tunnel's own key, between end points of this family, for what is inside of that one. */
 static struct sluice_flow_key outer_key(const struct tunnel *t, unsigned int family,
 					unsigned int inner)

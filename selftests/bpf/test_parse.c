@@ -56,17 +56,6 @@ static struct sluice_flow_key without_ports(const struct sluice_flow_key *key, _
 	return k;
 }
 
-static struct sluice_flow_key mirrored(const struct sluice_flow_key *key)
-{
-	struct sluice_flow_key k = *key;
-
-	memcpy(k.saddr, key->daddr, sizeof(k.saddr));
-	memcpy(k.daddr, key->saddr, sizeof(k.daddr));
-	k.sport = key->dport;
-	k.dport = key->sport;
-	return k;
-}
-
 /* Cuts the frame byte by byte, down to "from" bytes: it passes, as truncated. */
 static void expect_truncated_from(struct steer *s, unsigned int from)
 {
