@@ -42,29 +42,44 @@ static ssize_t sluice_attr_show(struct kobject *kobj, struct attribute *attr, ch
 	return ret;
 }
 
+/* Takes the slot's mutex, which store_end() gives up. *ret: whether q may be written. */
+static struct sluice_sched *store_begin(struct sluice_slot *slot, ssize_t *ret)
+{
+	struct sluice_sched *q;
+
+	mutex_lock(&slot->lock);
+	q = slot_newest(slot);
+	if (!q)
+		*ret = -ENODEV;
+	else if (!ns_capable(dev_net(slot->dev)->user_ns, CAP_NET_ADMIN))
+		*ret = -EPERM;
+	else
+		*ret = 0;
+	return q;
+}
+
+static ssize_t store_end(struct sluice_slot *slot, struct sluice_sched *q, ssize_t ret,
+			 size_t count)
+{
+	if (!ret)
+		sluice_dir_notify(q);
+	mutex_unlock(&slot->lock);
+	return ret ? ret : count;
+}
+
 static ssize_t sluice_attr_store(struct kobject *kobj, struct attribute *attr, const char *buf,
 				 size_t count)
 {
 	const struct sluice_attr *a = container_of(attr, struct sluice_attr, attr);
 	struct sluice_slot *slot = to_slot(kobj);
-	struct sluice_sched *q;
-	ssize_t ret = -ENODEV;
+	ssize_t ret;
+	struct sluice_sched *q = store_begin(slot, &ret);
 
-	mutex_lock(&slot->lock);
-	q = slot_newest(slot);
-	if (!q)
-		goto out;
-	if (!ns_capable(dev_net(slot->dev)->user_ns, CAP_NET_ADMIN))
-		ret = -EPERM;
-	else if (strnlen(buf, count) != count)	/* what a parser would not see behind a NUL */
+	if (!ret && strnlen(buf, count) != count)	/* what a parser would not see behind a NUL */
 		ret = -EINVAL;
-	else
-		ret = a->store(q, a, buf);
 	if (!ret)
-		sluice_dir_notify(q);
-out:
-	mutex_unlock(&slot->lock);
-	return ret ? ret : count;
+		ret = a->store(q, a, buf);
+	return store_end(slot, q, ret, count);
 }
 
 const struct sysfs_ops sluice_sysfs_ops = {
@@ -315,24 +330,14 @@ static ssize_t tree_write(struct file *file, struct kobject *kobj,
 			  size_t count)
 {
 	struct sluice_slot *slot = to_slot(kobj);
-	struct sluice_sched *q;
-	ssize_t ret = -ENODEV;
+	ssize_t ret;
+	struct sluice_sched *q = store_begin(slot, &ret);
 
-	mutex_lock(&slot->lock);
-	q = slot_newest(slot);
-	if (!q)
-		goto out;
-	if (!ns_capable(dev_net(slot->dev)->user_ns, CAP_NET_ADMIN))
-		ret = -EPERM;
-	else if (pos)
+	if (!ret && pos)
 		ret = -EINVAL;
-	else
-		ret = sluice_set_tree(q, (const struct sluice_tree *)buf, count);
 	if (!ret)
-		sluice_dir_notify(q);
-out:
-	mutex_unlock(&slot->lock);
-	return ret ? ret : count;
+		ret = sluice_set_tree(q, (const struct sluice_tree *)buf, count);
+	return store_end(slot, q, ret, count);
 }
 
 const struct bin_attribute sluice_tree_attr = {
