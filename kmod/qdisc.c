@@ -47,11 +47,14 @@ static u32 sluice_seen_backlog(const struct sluice_set *set, u32 bytes, u32 segs
 	return min_t(u64, (u64)segs * SLUICE_PACKET_BYTES, U32_MAX);
 }
 
-static bool sluice_ramp_selects(const struct sluice_aqm_config *aqm, u32 backlog)
+static bool sluice_ramp_selects(struct sluice_sched *q, const struct sluice_aqm_config *aqm,
+				u32 backlog)
 {
-	/* A random number costs more than all the rest: only where chance decides. */
-	return backlog >= aqm->qth_min &&
-	       (backlog >= aqm->qth_max || sluice_aqm_decide(aqm, backlog, get_random_u32()));
+	if (likely(!sluice_aqm_decide(aqm, &q->lot, backlog)))
+		return false;
+	if (sluice_aqm_spent(&q->lot))
+		sluice_aqm_draw(&q->lot, get_random_u32());
+	return true;
 }
 
 enum sluice_verdict {
@@ -72,7 +75,7 @@ static enum sluice_verdict sluice_judge(struct sluice_sched *q, const struct slu
 	if (unlikely(sch->q.qlen >= set->knob[SLUICE_KNOB_limit_pkts] ||
 		     (u64)backlog + qdisc_pkt_len(skb) > set->knob[SLUICE_KNOB_limit_bytes]))
 		return SLUICE_LIMIT_DROP;
-	if (!sluice_ramp_selects(aqm, sluice_seen_backlog(set, backlog, q->stats.segs)))
+	if (!sluice_ramp_selects(q, aqm, sluice_seen_backlog(set, backlog, q->stats.segs)))
 		return SLUICE_PASS;
 
 	/* What arrived with CE passes, too: it is not our mark. */
@@ -182,7 +185,7 @@ static struct sk_buff *sluice_dequeue(struct Qdisc *sch)
 	now_ns = ktime_get_ns();
 	sluice_tree_poll(q, set, now_ns);
 	if (skb && unlikely(set->knob[SLUICE_KNOB_mark_dequeue]))
-		selected = sluice_ramp_selects(&sluice_in_force(q, set)->aqm,
+		selected = sluice_ramp_selects(q, &sluice_in_force(q, set)->aqm,
 			sluice_seen_backlog(set, sch->qstats.backlog - qdisc_pkt_len(skb),
 					    st->segs - sluice_segs(skb)));
 	sluice_stats_begin(st, now_ns);
@@ -302,6 +305,7 @@ static int sluice_init(struct Qdisc *sch, struct nlattr *opt, struct netlink_ext
 
 	INIT_LIST_HEAD(&q->slot_node);
 	sluice_stats_init(&q->stats);
+	sluice_aqm_draw(&q->lot, get_random_u32());
 	q->sch = sch;
 
 	/* On failure the core calls ->destroy, which copes with what is there. */

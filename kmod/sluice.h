@@ -157,6 +157,7 @@ struct sluice_sched {
 	struct sluice_set __rcu *set;
 	atomic_t lease_expired;
 	atomic_t tree_lease_expired;
+	struct sluice_aqm_lot lot;	/* under the root's lock, as the counters are */
 	struct sluice_counters stats;
 	struct sluice_tree_state tree;
 

@@ -28,11 +28,10 @@
  *
  * Three structs, as elsewhere in net/sched: params are what is set, config is
  * computed from them once per change, and the decision itself only reads config.
- * The caller brings the random number, so a test can choose it.
+ * The caller brings the random numbers, so a test can choose them.
  *
- * Fixed point. A probability is an integer p in 0 .. 2^32, meaning p / 2^32; a
- * uniform 32-bit random number r marks when r < p, so 2^32 is "always" and the
- * decision takes no division. On the ramp
+ * Fixed point. A probability is an integer p in 0 .. 2^32, meaning p / 2^32, so
+ * that 2^32 is "always" and the decision takes no division. On the ramp
  *
  *     p = (q - qth_min) * slope >> 32
  *     slope = max_p * 2^64 / (10^6 * (qth_max - qth_min)), rounded down,
@@ -41,6 +40,20 @@
  * such unit, and q - qth_min is below 2^31, so p is exact to one unit of 2^-32
  * over the whole range of the knobs. The product cannot overflow: on the ramp
  * it is below max_p / 10^6 * 2^64.
+ *
+ * One random number a mark. To draw one for each packet costs more than all the
+ * rest together. Packets that are marked independently of each other with
+ * probabilities p1, p2, ... all go without a mark until the n-th with probability
+ *
+ *     S(n) = (1 - p1) (1 - p2) ... (1 - pn),
+ *
+ * so the first n at which S(n) falls below one number, uniform between 0 and 1, is
+ * distributed as the first mark is, whatever the queue does meanwhile (inversion;
+ * Devroye, "Non-Uniform Random Variate Generation", 1986, II.2). A lot is such a
+ * number and the product so far. RED's own way of spacing its marks (method 2 of
+ * its section 7) takes one number a mark, too, but changes how often it marks.
+ * S has 64 bits of which 32 are compared: a decision's probability is exact to one
+ * unit of 2^-32 / S.
  */
 #ifndef _SLUICE_AQM_H
 #define _SLUICE_AQM_H
@@ -109,11 +122,37 @@ static inline __u64 sluice_aqm_probability(const struct sluice_aqm_config *c, __
 	return (backlog - c->qth_min) * c->slope >> 32;
 }
 
-/* Whether to mark it; "random" is uniform over 32 bits. */
-static inline bool sluice_aqm_decide(const struct sluice_aqm_config *c, __u32 backlog,
-				     __u32 random)
+struct sluice_aqm_lot {
+	__u64 survival;		/* S in 2^-64 */
+	__u32 threshold;	/* 2^-32; never 0, which S would not fall below */
+};
+
+/* A new lot; "random" is uniform over 32 bits. */
+static inline void sluice_aqm_draw(struct sluice_aqm_lot *lot, __u32 random)
 {
-	return random < sluice_aqm_probability(c, backlog);
+	lot->survival = ~0ULL;
+	lot->threshold = random ? random : 1;
+}
+
+/* Whether it has chosen a packet: draw another before the next decision. */
+static inline bool sluice_aqm_spent(const struct sluice_aqm_lot *lot)
+{
+	return lot->survival >> 32 < lot->threshold;
+}
+
+/* Whether to mark a packet behind "backlog" bytes. Chance decides on the ramp only. */
+static inline bool sluice_aqm_decide(const struct sluice_aqm_config *c,
+				     struct sluice_aqm_lot *lot, __u32 backlog)
+{
+	__u64 p;
+
+	if (backlog < c->qth_min)
+		return false;
+	if (backlog >= c->qth_max)
+		return true;
+	p = sluice_aqm_probability(c, backlog);
+	lot->survival -= (lot->survival >> 32) * p + ((__u32)lot->survival * p >> 32);
+	return sluice_aqm_spent(lot);
 }
 
 #endif /* _SLUICE_AQM_H */

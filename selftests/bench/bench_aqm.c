@@ -12,8 +12,7 @@
  *   CoDel  Nichols, Jacobson, "Controlling Queue Delay", CACM 2012: at dequeue, on the sojourn time;
  *          intervals shrink with an inverse square root that one step of Newton's method follows.
  *
- * sluice draws a random number for each packet on its ramp, RED one for each mark; so the price
- * of a random number is what they differ by there. "prng" is a few instructions; "chacha" takes
+ * Both draw a random number for each mark. "prng" is a few instructions; "chacha" takes
  * numbers from batches of a ChaCha20 block, as the kernel's get_random_u32() does, which in
  * addition disables interrupts.
  *
@@ -96,6 +95,7 @@ static uint32_t random32(void)
 
 static struct {
 	struct sluice_aqm_config aqm;
+	struct sluice_aqm_lot lot;
 	uint32_t limit_bytes, limit_pkts;
 } sluice;
 
@@ -105,7 +105,11 @@ static noinline bool sluice_one(uint32_t backlog, uint32_t now_us)
 	(void)now_us;
 	if (backlog / 1024 >= sluice.limit_pkts || backlog + 1000ULL > sluice.limit_bytes)
 		return false;
-	return backlog >= sluice.aqm.qth_min && sluice_aqm_decide(&sluice.aqm, backlog, random32());
+	if (!sluice_aqm_decide(&sluice.aqm, &sluice.lot, backlog))
+		return false;
+	if (sluice_aqm_spent(&sluice.lot))
+		sluice_aqm_draw(&sluice.lot, random32());
+	return true;
 }
 
 /* --- RED ----------------------------------------------------------------------- */
@@ -244,6 +248,7 @@ static void configure(void)
 	const struct sluice_aqm_params p = { 60000, 180000, 100000 };
 
 	sluice_aqm_configure(&sluice.aqm, &p);
+	sluice_aqm_draw(&sluice.lot, random32());
 	sluice.limit_bytes = 4000000;
 	sluice.limit_pkts = 1000000;
 	red.limit_bytes = 4000000;

@@ -60,6 +60,15 @@ static void assert_within(const struct tally *t, const char *what, __u32 at)
 		fail_msg("%s %u: %ld marks, promised %.1f +- %.1f", what, at, t->marks, t->mean, room);
 }
 
+static bool decide(const struct sluice_aqm_config *c, struct sluice_aqm_lot *lot, __u32 q, __u64 *seed)
+{
+	bool mark = sluice_aqm_decide(c, lot, q);
+
+	if (sluice_aqm_spent(lot))
+		sluice_aqm_draw(lot, next_random(seed));
+	return mark;
+}
+
 /* A queue that fills and drains in random steps of up to three packets of 1500 bytes. */
 static __u32 next_backlog(__u32 q, __u32 top, __u64 *seed)
 {
@@ -74,12 +83,14 @@ static void run(const struct sluice_aqm_params *p, __u64 seed)
 	struct tally all = { 0 }, band[BANDS] = { 0 }, pair = { 0 };
 	__u64 queue_seed = seed * 7919;
 	struct sluice_aqm_config c;
+	struct sluice_aqm_lot lot;
 	bool before = false;
 
 	sluice_aqm_configure(&c, p);
+	sluice_aqm_draw(&lot, next_random(&seed));
 	for (int i = 0; i < DECISIONS; i++) {
 		double chance = promised(p, q);
-		bool mark = sluice_aqm_decide(&c, q, next_random(&seed));
+		bool mark = decide(&c, &lot, q, &seed);
 
 		count(&all, chance, mark);
 		count(&band[(__u64)q * BANDS / ((__u64)top + 1)], chance, mark);
@@ -112,15 +123,17 @@ static void test_rare(void **state)
 {
 	const struct sluice_aqm_params p = { 0, 100000, 1000000 };
 	struct tally rare = { 0 }, frequent = { 0 };
+	struct sluice_aqm_lot lot, other;
 	struct sluice_aqm_config c;
 	__u64 seed = 99;
 
 	(void)state;
 	sluice_aqm_configure(&c, &p);
+	sluice_aqm_draw(&lot, next_random(&seed));
+	sluice_aqm_draw(&other, next_random(&seed));
 	for (int i = 0; i < DECISIONS; i++) {
-		count(&rare, promised(&p, 1), sluice_aqm_decide(&c, 1, next_random(&seed)));
-		count(&frequent, promised(&p, 99999),
-		      sluice_aqm_decide(&c, 99999, next_random(&seed)));
+		count(&rare, promised(&p, 1), decide(&c, &lot, 1, &seed));
+		count(&frequent, promised(&p, 99999), decide(&c, &other, 99999, &seed));
 	}
 	assert_within(&rare, "backlog", 1);
 	assert_within(&frequent, "backlog", 99999);

@@ -12,7 +12,7 @@
 
 #define AQM_CASES(X)	\
 	X(aqm_table) X(aqm_slope) X(aqm_step) X(aqm_precision) X(aqm_random_settings)	\
-	X(aqm_monotonic) X(aqm_fraction)
+	X(aqm_monotonic) X(aqm_fraction) X(aqm_certain)
 
 #define AQM_KNOB_MAX 0x7fffffffu
 
@@ -48,25 +48,34 @@ static void aqm_assert_close(vec_t vec, __u32 qth_min, __u32 qth_max, __u32 max_
 		   max_p, q, (unsigned long long)got, (unsigned long long)want);
 }
 
-/* What the random number 0 and the largest one decide. */
+/* What a new lot decides that was drawn with that random number. */
+static bool aqm_first(const struct sluice_aqm_config *c, __u32 q, __u32 random)
+{
+	struct sluice_aqm_lot lot;
+
+	sluice_aqm_draw(&lot, random);
+	return sluice_aqm_decide(c, &lot, q);
+}
+
+/* The larger the random number, the sooner it marks. */
 static const struct {
 	__u32 qth_min, qth_max, max_p;
 	__u32 backlog;
 	__u64 p_lo, p_hi;	/* the probability's range */
-	bool lowest, highest;	/* whether random numbers 0 and U32_MAX mark */
+	bool lowest, highest;	/* whether a lot of 0 and one of U32_MAX mark at once */
 } aqm_vector[] = {
 	/* Both sides of both thresholds. */
 	{ 60000, 180000, 100000, 0, 0, 0, false, false },
 	{ 60000, 180000, 100000, 59999, 0, 0, false, false },
 	{ 60000, 180000, 100000, 60000, 0, 0, false, false },
-	{ 60000, 180000, 100000, 60001, 1, 3580, true, false },
+	{ 60000, 180000, 100000, 60001, 1, 3580, false, true },
 	/* Just below qth_max at most max_p, from qth_max on certainly. */
-	{ 60000, 180000, 100000, 179999, 429490000, 429496729, true, false },
+	{ 60000, 180000, 100000, 179999, 429490000, 429496729, false, true },
 	{ 60000, 180000, 100000, 180000, 1ULL << 32, 1ULL << 32, true, true },
 	{ 60000, 180000, 100000, 0xffffffffu, 1ULL << 32, 1ULL << 32, true, true },
 	{ 0, 1000, 0, 999, 0, 0, false, false },
 	{ 0, 1000, 0, 1000, 1ULL << 32, 1ULL << 32, true, true },
-	{ 0, 1000, 1000000, 500, (1ULL << 31) - 1, 1ULL << 31, true, false },
+	{ 0, 1000, 1000000, 500, (1ULL << 31) - 1, 1ULL << 31, false, true },
 	{ 7, 8, 1000000, 6, 0, 0, false, false },
 	{ 7, 8, 1000000, 7, 0, 0, false, false },
 	{ 7, 8, 1000000, 8, 1ULL << 32, 1ULL << 32, true, true },
@@ -84,9 +93,9 @@ static void aqm_table(vec_t vec)
 
 		VEC_ASSERT(p >= aqm_vector[i].p_lo && p <= aqm_vector[i].p_hi,
 			   "vector %u: probability %llu", i, (unsigned long long)p);
-		VEC_ASSERT(sluice_aqm_decide(&c, q, 0) == aqm_vector[i].lowest,
+		VEC_ASSERT(aqm_first(&c, q, 0) == aqm_vector[i].lowest,
 			   "vector %u: the random number 0", i);
-		VEC_ASSERT(sluice_aqm_decide(&c, q, U32_MAX) == aqm_vector[i].highest,
+		VEC_ASSERT(aqm_first(&c, q, U32_MAX) == aqm_vector[i].highest,
 			   "vector %u: the largest random number", i);
 	}
 }
@@ -123,8 +132,8 @@ static void aqm_step(vec_t vec)
 			__u32 k = threshold[i];
 			struct sluice_aqm_config c = aqm_config(k, k, max_p[j]);
 
-			VEC_ASSERT(!k || !sluice_aqm_decide(&c, k - 1, 0), "below %u", k);
-			VEC_ASSERT(sluice_aqm_decide(&c, k, U32_MAX), "at %u", k);
+			VEC_ASSERT(!k || !aqm_first(&c, k - 1, U32_MAX), "below %u", k);
+			VEC_ASSERT(aqm_first(&c, k, 0), "at %u", k);
 		}
 	}
 }
@@ -181,18 +190,55 @@ static void aqm_monotonic(vec_t vec)
 	VEC_ASSERT(last == SLUICE_AQM_ALWAYS, "does not reach 1");
 }
 
-/* A uniform random number marks the fraction that the ramp promises. */
+/* One that decides, with a lot that is replaced when it is spent. */
+static bool aqm_next(const struct sluice_aqm_config *c, struct sluice_aqm_lot *lot, __u32 q,
+		     __u64 *x)
+{
+	bool mark = sluice_aqm_decide(c, lot, q);
+
+	if (sluice_aqm_spent(lot))
+		sluice_aqm_draw(lot, aqm_random(x));
+	return mark;
+}
+
+/* Uniform random numbers mark the fraction that the ramp promises. */
 static void aqm_fraction(vec_t vec)
 {
 	struct sluice_aqm_config c = aqm_config(0, 1000, 200000);
+	struct sluice_aqm_lot lot;
 	const int n = 1 << 20;
 	int marks = 0, i;
 	__u64 x = 42;
 
+	sluice_aqm_draw(&lot, aqm_random(&x));
 	for (i = 0; i < n; i++)
-		marks += sluice_aqm_decide(&c, 500, aqm_random(&x));
+		marks += aqm_next(&c, &lot, 500, &x);
 	/* 10 %; five standard deviations are 0.15 %. */
 	VEC_ASSERT(marks >= n / 1000 * 98 && marks <= n / 1000 * 102, "%d of %d", marks, n);
+}
+
+/* What is certain either way is not the lot's business, and leaves it as it is. */
+static void aqm_certain(vec_t vec)
+{
+	struct sluice_aqm_config c = aqm_config(1000, 2000, 500000);
+	struct sluice_aqm_lot lot;
+	__u64 survival;
+	int i;
+
+	sluice_aqm_draw(&lot, 1U << 31);
+	VEC_ASSERT(!sluice_aqm_decide(&c, &lot, 1500), "a quarter is more than a half");
+	survival = lot.survival;
+	/* Probabilities are rounded down. */
+	VEC_ASSERT(survival >> 32 >= 3ULL << 30 && survival >> 32 <= (3ULL << 30) + 1,
+		   "%llu is not three quarters", (unsigned long long)survival);
+	for (i = 0; i < 1000; i++) {
+		VEC_ASSERT(!sluice_aqm_decide(&c, &lot, 999), "below");
+		VEC_ASSERT(!sluice_aqm_decide(&c, &lot, 1000), "at the foot");
+		VEC_ASSERT(sluice_aqm_decide(&c, &lot, 2000), "above");
+	}
+	VEC_ASSERT(lot.survival == survival && !sluice_aqm_spent(&lot), "the lot has changed");
+	VEC_ASSERT(!sluice_aqm_decide(&c, &lot, 1500), "9/16 is not below a half");
+	VEC_ASSERT(sluice_aqm_decide(&c, &lot, 1500) && sluice_aqm_spent(&lot), "27/64 is");
 }
 
 #endif /* VECTORS_AQM_H */

@@ -74,6 +74,7 @@ int sim_add_stage(struct sim *s, const struct sim_stage_params *p)
 	st->changed_ns = s->now_ns;
 	sluice_aqm_configure(&st->aqm, &p->aqm);
 	rng_split(&s->rng, STREAM_STAGE + s->n_stages, &st->rng);
+	sluice_aqm_draw(&st->lot, rng_u64(&st->rng) >> 32);
 	return (int)s->n_stages - 1;
 }
 

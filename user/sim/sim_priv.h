@@ -64,6 +64,7 @@ struct sim_stage {
 	uint32_t limit_bytes;
 	bool drop_non_ect, sending;
 	struct sluice_aqm_config aqm;
+	struct sluice_aqm_lot lot;
 	struct sim_packet in_hand;	/* being sent */
 	struct sim_fifo queue, under_way;
 	uint64_t changed_ns;		/* the backlog, last */

@@ -99,9 +99,10 @@ static bool accept(struct sim_stage *st, struct sim_packet *p)
 		st->stats.limit_drops++;
 		return false;
 	}
-	if (backlog < st->aqm.qth_min ||
-	    !sluice_aqm_decide(&st->aqm, backlog, rng_u64(&st->rng) >> 32))
+	if (!sluice_aqm_decide(&st->aqm, &st->lot, backlog))
 		return true;
+	if (sluice_aqm_spent(&st->lot))
+		sluice_aqm_draw(&st->lot, rng_u64(&st->rng) >> 32);
 	if (p->flags & PKT_CE)
 		return true;
 	if (p->flags & PKT_ECT) {
