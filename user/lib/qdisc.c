@@ -47,8 +47,13 @@ static struct qdisc_sample *new_sample(struct qdisc_reader *r, const struct tcms
 	}
 	s = &r->samples[r->n];
 	memset(s, 0, sizeof(*s));
-	/* The interface may be gone since the kernel wrote the message. */
-	if (!if_indextoname((unsigned int)tc->tcm_ifindex, s->id.ifname))
+	/*
+	 * A device's qdiscs come one after the other, and asking for its name is three system calls.
+	 * It may be gone since the kernel wrote the message.
+	 */
+	if (r->n && s[-1].ifindex == tc->tcm_ifindex)
+		memcpy(s->id.ifname, s[-1].id.ifname, sizeof(s->id.ifname));
+	else if (!if_indextoname((unsigned int)tc->tcm_ifindex, s->id.ifname))
 		return NULL;
 	s->ifindex = tc->tcm_ifindex;
 	s->handle = tc->tcm_handle;
