@@ -169,6 +169,16 @@ nic_end() {
 	ip netns del "$ns" 2> /dev/null || :
 }
 
+# The guest's clock, see tsc_khz.c; where that cannot be built it measures for itself.
+tsc_khz() {
+	local program=$project/build/vm/tsc_khz
+
+	[ "$(uname -m)" = x86_64 ] || return 0
+	[ "$program" -nt scripts/tsc_khz.c ] ||
+		{ gcc -O2 -o "$run/tsc_khz" scripts/tsc_khz.c && mv "$run/tsc_khz" "$program"; } || return 0
+	"$program" | sed 's/^/tsc_early_khz=/'
+}
+
 printf '%q ' "$@" > "$run/command"
 [ -z "$queues" ] || nic_start
 [ -z "$systemd" ] || touch "$run/systemd"
@@ -186,7 +196,7 @@ reader=$!
 timeout -k 5 "$limit" "${in_ns[@]}" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 	-accel "${SLUICE_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$mem" \
 	-kernel "$image/vmlinuz" -initrd "$image/initramfs" \
-	-append "console=ttyS0 loglevel=$level panic=-1 oops=panic mitigations=off tsc=reliable \
+	-append "console=ttyS0 loglevel=$level panic=-1 oops=panic mitigations=off tsc=reliable $(tsc_khz) \
 sluice.project=$project sluice.run=$run sluice.release=$release $append" \
 	-serial "file:$log" \
 	"${nic[@]}" \
