@@ -56,15 +56,13 @@ static void slot_leases(struct work_struct *work)
 	struct sluice_slot *slot = container_of(to_delayed_work(work), struct sluice_slot, leases);
 	bool lapsed = false;
 	struct sluice_sched *q;
-	u32 next_ms = 0, ms;
+	u32 next_ms = 0;
 
 	mutex_lock(&slot->lock);
 	list_for_each_entry(q, &slot->qdiscs, slot_node) {
 		u32 lapses;
 
-		ms = sluice_leases_check(q);
-		if (ms && (!next_ms || ms < next_ms))
-			next_ms = ms;
+		next_ms = min_not_zero(next_ms, sluice_leases_check(q));
 		lapses = atomic_read(&q->lease_expired) + atomic_read(&q->tree_lease_expired);
 		lapsed |= lapses != q->lapses_notified;
 		q->lapses_notified = lapses;
