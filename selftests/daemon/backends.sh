@@ -32,21 +32,9 @@ setup()
 	for module in sch_tbf sch_red sch_fq_codel sch_fq tcp_dctcp; do
 		modprobe -q $module || return 1
 	done
-	sysctl -qw net.ipv4.tcp_ecn=1 net.ipv4.tcp_allowed_congestion_control="$(
-		cat /proc/sys/net/ipv4/tcp_available_congestion_control)"
-	ns_create rcv
-	ip link add sl0 type veth peer name eth0 netns "$ns_rcv" || return 1
-	defer ip link del sl0
-	ethtool -K sl0 tx off > /dev/null
-	ip address add 10.9.1.1/24 dev sl0
-	ip link set sl0 up
-	in_ns rcv sysctl -qw net.ipv4.tcp_ecn=1
-	in_ns rcv ip address add 10.9.1.2/24 dev eth0
-	in_ns rcv ip link set eth0 up
+	bottleneck_link 10.9.1 || return 1
 	# Whoever lets a packet out of the qdisc, one CPU takes it in: veth keeps its order then.
 	sysfs_ns rcv bash -c 'echo 1 > /sys/class/net/eth0/queues/rx-0/rps_cpus' || return 1
-	start in_ns rcv $loadgen serve --port 5000 --cc dctcp > "$tmpdir/serve"
-	busywait 5000 grep -q ready "$tmpdir/serve" || return 1
 	child red
 	tcp_load 190 dctcp 10.9.1.2
 }
@@ -314,6 +302,50 @@ test_operator_wins()
 	daemon_stop "$daemon"
 }
 
+# With the automatic choice, an interface with a qdisc of ours has its stock ones left to the operator.
+test_gives_way()
+{
+	local sender
+
+	ip link add sl3 type veth peer name sl4
+	defer ip link del sl3
+	ip link set sl3 up
+	ip link set sl4 up
+	ip address add 10.9.2.1/24 dev sl3
+	ip neigh add 10.9.2.2 lladdr 02:00:00:00:00:03 dev sl3
+	tc qdisc add dev sl3 root handle 1: prio
+	# Where prio puts what has no priority: an epoch without packets is no reason to decide.
+	# shellcheck disable=SC2086 # words
+	tc qdisc add dev sl3 parent 1:2 handle 10: $fq_codel
+	start $order send 10.9.2.2 6000 8 60000 1 > /dev/null
+	sender=$pid
+	child red
+	write_rule "sl0, sl3"
+	sed -i 's/^rate = .*/&, sl3=10mbit/' "$conf"
+	daemon_start
+	busywait 8000 sl3_ruled
+	check_err $? "not controlled: $(tc -d qdisc show dev sl3) $($sluice status)"
+	tc qdisc add dev sl3 parent 1:1 handle 20: sluice
+	busywait 5000 sl3_free
+	check_err $? "it kept the daemon's threshold: $(tc -d qdisc show dev sl3)"
+	said "sl3 1:2: the fq_codel qdisc is gone, or gives way to another one"
+	check_err $? "it was not said: $(cat "$log")"
+	says_status "sl3 1:1"
+	check_err $? "ours is not under control: $($sluice status)"
+	# It goes: the other one is for the daemon again. What is on sl0 had nothing to do with it.
+	tc qdisc del dev sl3 parent 1:1
+	busywait 8000 sl3_ruled
+	check_err $? "not controlled again: $(tc -d qdisc show dev sl3) $($sluice status)"
+	red_ruled
+	check_err $? "sl0: $(json)"
+	daemon_stop "$daemon"
+	sl3_free
+	check_err $? "after the stop: $(tc -d qdisc show dev sl3)"
+	stop_pid "$sender"
+}
+sl3_ruled() { json_has ce_threshold 7141 "$(tc -j -d qdisc show dev sl3)"; }
+sl3_free() { ! tc -d qdisc show dev sl3 | grep ' 10: ' | grep -q ce_threshold; }
+
 # A RED that drops instead of marking is not for us. With ECN, the agent learns through it.
 test_learns()
 {
@@ -359,4 +391,6 @@ run_test test_kill_red "kill -9: a daemon that is to leave RED alone restores it
 run_test test_kill_fq_codel "kill -9: fq_codel has no threshold again in the end"
 run_test test_operator_wins "the operator's changes stay and send the daemon away for a while"
 run_test test_learns "a RED without ECN is left alone; with it, the agent learns"
+load_module
+run_test test_gives_way "fq_codel gives way to a sluice qdisc on its interface, and takes over again"
 tap_end

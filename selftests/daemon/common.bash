@@ -56,3 +56,22 @@ tcp_load()
 	start "$@" $loadgen send --plan "$tmpdir/plan" --cc "$cc" --to "$to" --port 5000 \
 		--elephants 4 > "$tmpdir/load.json"
 }
+
+# bottleneck_link SUBNET: sl0 here at .1, eth0 at .2 in the namespace rcv with a DCTCP server on
+# port 5000, ECN on both sides. Qdiscs and load are the caller's.
+bottleneck_link()
+{
+	sysctl -qw net.ipv4.tcp_ecn=1 net.ipv4.tcp_allowed_congestion_control="$(
+		cat /proc/sys/net/ipv4/tcp_available_congestion_control)"
+	ns_create rcv
+	ip link add sl0 type veth peer name eth0 netns "$ns_rcv" || return 1
+	defer ip link del sl0
+	ethtool -K sl0 tx off > /dev/null
+	ip address add "$1.1/24" dev sl0
+	ip link set sl0 up
+	in_ns rcv sysctl -qw net.ipv4.tcp_ecn=1
+	in_ns rcv ip address add "$1.2/24" dev eth0
+	in_ns rcv ip link set eth0 up
+	start in_ns rcv $loadgen serve --port 5000 --cc dctcp > "$tmpdir/serve"
+	busywait 5000 grep -q ready "$tmpdir/serve"
+}

@@ -22,21 +22,9 @@ stand_down_s=5
 setup()
 {
 	modprobe -qa sch_tbf tcp_dctcp
-	sysctl -qw net.ipv4.tcp_ecn=1 net.ipv4.tcp_allowed_congestion_control="$(
-		cat /proc/sys/net/ipv4/tcp_available_congestion_control)"
-	ns_create rcv
-	ip link add sl0 type veth peer name eth0 netns "$ns_rcv" || return 1
-	defer ip link del sl0
-	ethtool -K sl0 tx off > /dev/null
-	ip address add 10.9.0.1/24 dev sl0
-	ip link set sl0 up
-	in_ns rcv sysctl -qw net.ipv4.tcp_ecn=1
-	in_ns rcv ip address add 10.9.0.2/24 dev eth0
-	in_ns rcv ip link set eth0 up
+	bottleneck_link 10.9.0 || return 1
 	tc qdisc add dev sl0 root handle 1: tbf rate ${rate_mbit}mbit burst 16k limit 8000000 &&
 		tc qdisc add dev sl0 parent 1:1 handle 10: sluice || return 1
-	start in_ns rcv $loadgen serve --port 5000 --cc dctcp > "$tmpdir/serve"
-	busywait 5000 grep -q ready "$tmpdir/serve" || return 1
 	tcp_load 240 dctcp 10.9.0.2
 }
 
