@@ -150,6 +150,7 @@ in_vm() {	# SYSTEMD? NAME...: boots one VM for the tests, then counts
 	shift
 	[ $# -gt 0 ] || return 0
 	[ -z "$kernel" ] || limit=2400
+	[ -z "$debug" ] || limit=7200
 	printf '%5d s  booting a VM%s for %d tests\n' $SECONDS "${kernel:+ with Linux $kernel}" $#
 	# The VM is killed only if something in it hangs beyond its own time-outs.
 	# shellcheck disable=SC2086 # no option is no word
