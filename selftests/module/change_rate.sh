@@ -17,6 +17,9 @@ sysctl -qw net.core.netdev_max_backlog=100000
 
 rate=1000
 seconds=${SLUICE_CHANGE_SECONDS:-3}
+# A rate that the sender exceeds, and what each writer gets done at least. The debug kernel is slow.
+flow_rate=20mbit least=50
+[ -z "${SLUICE_VM_DEBUG:-}" ] || flow_rate=2mbit least=10
 
 # shaped tbf|htb RATE: sluice below it, with room for everything. Sets $q and $parent.
 shaped()
@@ -56,7 +59,7 @@ end_changes()
 		accepted=0 refused=-1 failed=-1 per_second=0
 		eval "$(cat "$tmpdir/$by")"
 		check_equal "$by: refused, failed" "$refused $failed" "0 0"
-		check_range "$by: changes" "$accepted" 50 100000
+		check_range "$by: changes" "$accepted" $least 100000
 		[ $by = learned ] || changes=$((changes + accepted))
 		text+=" $by $per_second/s"
 	done
@@ -67,17 +70,24 @@ end_changes()
 # backlogs: "BYTESb PACKETSp" of each qdisc on the device.
 backlogs() { tc -s qdisc show dev sl0 | awk '$1 == "backlog" { print $2, $3 }'; }
 
-# Traffic lasts as long as the changes: through a queue that is always long, at 20 Mbit/s.
+# A packet may leave between the two readings.
+balanced()
+{
+	dump sl0 "$parent"
+	[ "$(backlogs | sort -u)" = "${stats[backlog_bytes]}b ${stats[backlog_packets]}p" ]
+}
+
+# Traffic lasts as long as the changes, through a queue that is always long.
 flowing()	# tbf|htb SEGMENTS
 {
 	local count=$((seconds * 2400 / $2 * $2)) marks
 
-	shaped "$1" 20mbit
+	shaped "$1" $flow_rate
 	receiver 5000 $count
 	begin_changes
 	$udp send 10.9.0.2 5000 $count $payload 2 "$2"
 	end_changes
-	received 5000 20000
+	received 5000 60000
 	check_equal "packets received, reordered" "$packets $reordered" "$count 0"
 	dump sl0 "$parent"
 	marks=${stats[ce_packets]}
@@ -102,10 +112,10 @@ held()		# tbf|htb SEGMENTS
 	begin_changes
 	$udp send 10.9.0.2 5000 $count $payload 2 "$2"
 	end_changes
-	dump sl0 "$parent"
+	balanced || balanced || balanced
+	check_err $? "backlogs of all qdiscs are $(backlogs | sort -u | xargs), ours ${stats[backlog_bytes]}b \
+${stats[backlog_packets]}p"
 	check_range "packets that left" "${stats[packets]}" 0 $((count / 10))
-	check_equal "backlogs of all qdiscs" "$(backlogs | sort -u)" \
-		"${stats[backlog_bytes]}b ${stats[backlog_packets]}p"
 	check_range "queue entries" "${stats[backlog_packets]}" $((count * 9 / 10 / $2)) $((count / $2))
 	case $1 in
 	tbf) tc qdisc change dev sl0 root handle 1: tbf rate 10gbit burst 1mb limit 100mb ;;
