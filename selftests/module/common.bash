@@ -13,6 +13,11 @@ udp=ecn_udp
 payload=958		# 1000 bytes with UDP, IPv4 and Ethernet headers
 frame=1000
 net=/sys/class/net
+# Times within which something has to be done are so many times longer on the debug kernel.
+slow=1
+[ -z "${SLUICE_VM_DEBUG:-}" ] || slow=5
+# pause MS, which that makes longer, too.
+pause() { sleep "$(($1 * slow))e-3"; }
 
 module_setup()
 {

@@ -73,11 +73,12 @@ test_lapse()
 
 	lapses
 	start=$(now_ms)
-	check_write "1000 2000 300000 400 7" "$q/learned"
-	busywait 3000 grep -q baseline "$q/source" > /dev/null
+	check_write "1000 2000 300000 $((400 * slow)) 7" "$q/learned"
+	busywait $((3000 * slow)) grep -q baseline "$q/source" > /dev/null
 	check_err $? "the lease did not lapse"
 	elapsed=$(($(now_ms) - start))
-	check_range "lease of 400 ms: ms until it lapsed" $elapsed 400 1500
+	check_range "lease of $((400 * slow)) ms: ms until it lapsed" $elapsed $((400 * slow)) \
+		$((1500 * slow))
 	check_files "none 0 0 60000 180000 100000 $((lapsed + 1))" learned generation lease_ms \
 		stats/qth_min stats/qth_max stats/max_p lease_expired
 
@@ -106,10 +107,10 @@ test_lapse_in_packet_path()
 
 	lapses
 	read -r before < "$q/stats/ce_packets"
-	check_write "0 0 0 700 9" "$q/learned"
+	check_write "0 0 0 $((700 * slow)) 9" "$q/learned"
 	$udp send 10.9.0.2 5000 10 $payload 2
 	check_files $((before + 10)) stats/ce_packets
-	sleep 1		# the point is that nothing happens meanwhile
+	pause 1000	# the point is that nothing happens meanwhile
 	$udp send 10.9.0.2 5000 10 $payload 2
 	check_files "$((before + 10)) $((lapsed + 1))" stats/ce_packets lease_expired
 }
@@ -120,7 +121,7 @@ test_renewal()
 
 	lapses
 	for i in 1 2 3 4 5 6; do
-		check_write "1000 2000 300000 1500 $i" "$q/learned"
+		check_write "1000 2000 300000 $((1500 * slow)) $i" "$q/learned"
 		sleep 0.4
 		check_files "learned $i" source generation
 	done

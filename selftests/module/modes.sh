@@ -77,9 +77,9 @@ test_ce_threshold()
 {
 	local old
 
-	fill 20 2 $payload ce_threshold_us=1500000 sojourn=0 qth_min=1000000 qth_max=1000000
+	fill 20 2 $payload ce_threshold_us=$((1500000 * slow)) sojourn=0 qth_min=1000000 qth_max=1000000
 	old=$passed
-	sleep 1.7
+	pause 1700
 	receiver 5001 5
 	$udp send 10.9.0.2 5001 5 $payload 2
 	open_gate

@@ -210,13 +210,14 @@ test_lease()
 	check_range "lease that remains" "$(stat tree_lease_ms)" 40000 60000
 	# A header alone renews it, also for less; what it decided stays.
 	start=$(now_ms)
-	load 5 600
+	load 5 $((600 * slow))
 	check_files "tree 5" source generation
 	refused "Stale file handle" 4 60000
-	busywait 3000 grep -q baseline "$q/source" > /dev/null
+	busywait $((3000 * slow)) grep -q baseline "$q/source" > /dev/null
 	check_err $? "the tree's lease did not lapse"
 	elapsed=$(($(now_ms) - start))
-	check_range "lease of 600 ms: ms until it lapsed" $elapsed 600 2000
+	check_range "lease of $((600 * slow)) ms: ms until it lapsed" $elapsed $((600 * slow)) \
+		$((2000 * slow))
 	check_files "0 0 0 $((lapsed + 1)) $expired" generation stats/tree_generation \
 		stats/tree_lease_ms stats/tree_lease_expired lease_expired
 	refused "Stale file handle" 5 60000
@@ -225,11 +226,11 @@ test_lease()
 	# Packets fall back by themselves, which counts it, once.
 	check_write 100000000 "$q/qth_max"
 	check_write 99999999 "$q/qth_min"
-	load 6 1500 0,0,0
+	load 6 $((3000 * slow)) 0,0,0
 	evaluated
 	check_files tree source
 	start=$(stat ce_packets)
-	sleep 1.6	# the point is that nobody looks meanwhile
+	pause 3200	# the point is that nobody looks meanwhile
 	packets 10
 	check_files "$start $((lapsed + 2)) baseline" stats/ce_packets stats/tree_lease_expired source
 	check_write 60000 "$q/qth_min"
