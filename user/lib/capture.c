@@ -36,6 +36,7 @@ struct capture {
 	const struct link *link;	/* NULL: Ethernet as it is */
 	uint8_t *frame;			/* with the made-up Ethernet header */
 	size_t room;
+	unsigned int precision;		/* of the time stamps in the file */
 };
 
 void capture_close(struct capture *c)
@@ -57,6 +58,22 @@ static const struct link *find_link(int dlt)
 	return NULL;
 }
 
+/* libpcap gives time stamps in the precision asked for, and does not tell the file's own. */
+static unsigned int precision_of(const char *path)
+{
+	static const uint8_t micro[2][4] = { { 0xd4, 0xc3, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0xc3, 0xd4 } };
+	uint8_t magic[4] = { 0 };
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return PCAP_TSTAMP_PRECISION_MICRO;	/* the next attempt to open says why */
+	if (fread(magic, sizeof(magic), 1, f) != 1)
+		memset(magic, 0, sizeof(magic));
+	fclose(f);
+	return memcmp(magic, micro[0], 4) && memcmp(magic, micro[1], 4) ?
+	       PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO;
+}
+
 int capture_open(const char *path, struct capture **ret, struct sl_err *e)
 {
 	struct capture *c = calloc(1, sizeof(*c));
@@ -67,7 +84,8 @@ int capture_open(const char *path, struct capture **ret, struct sl_err *e)
 	if (!c)
 		return sl_err(e, -ENOMEM, "out of memory");
 	c->path = strdup(path);
-	c->pcap = pcap_open_offline(path, why);
+	c->precision = precision_of(path);
+	c->pcap = pcap_open_offline_with_tstamp_precision(path, c->precision, why);
 	if (!c->pcap || !c->path) {
 		/* libpcap begins some of its sentences with the path and some not. */
 		r = strstr(why, path) ? sl_err(e, -EINVAL, "cannot read capture %s", why) :
@@ -93,6 +111,21 @@ fail:
 int capture_link_delta(const struct capture *c)
 {
 	return c->link ? (int)c->link->header - ETH_HLEN : 0;
+}
+
+int capture_link_type(const struct capture *c)
+{
+	return pcap_datalink(c->pcap);
+}
+
+uint32_t capture_link_bytes(const struct capture *c)
+{
+	return c->link ? c->link->header : ETH_HLEN;
+}
+
+unsigned int capture_precision(const struct capture *c)
+{
+	return c->precision;
 }
 
 static uint16_t ethertype_of(const struct link *l, const uint8_t *data, uint32_t bytes)
@@ -147,6 +180,9 @@ int capture_next(struct capture *c, struct capture_frame *ret, struct sl_err *e)
 		return sl_err(e, -EBADMSG, "capture %s is damaged: %s", c->path,
 			      pcap_geterr(c->pcap));
 	f.captured = header->caplen;
+	f.wire = header->len;
+	f.record = data;
+	f.header = header;
 	f.data = data;
 	f.bytes = header->caplen;
 	if (c->link && to_ethernet(c, data, header->caplen, &f))

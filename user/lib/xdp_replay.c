@@ -12,12 +12,26 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/capture.h"
+#include "lib/frame_key.h"
 #include "lib/steer_priv.h"
+
+/* Original lengths beyond this, libpcap's greatest, are damage. */
+#define WIRE_BYTES_MAX	262144
+
+/*
+ * The program counts the bytes it is given. What of a flow's packets is not in the file is counted
+ * here, by the same parser's key.
+ */
+struct missing {
+	struct sluice_flow_key key;
+	uint64_t bytes;
+};
 
 /* What surely fits the linear part of a test run, whatever size skb_shared_info has. */
 #define LINEAR_BYTES	2048
@@ -35,6 +49,8 @@ struct run {
 	size_t room;		/* of out->flows */
 	uint16_t cpus[SLUICE_MAX_CPUS];
 	size_t n_cpus;
+	__u32 inside;
+	void *missing;		/* tsearch() tree of struct missing */
 	int error;		/* of a callback */
 };
 
@@ -138,6 +154,32 @@ static void admit(const struct sluice_flow_event *ev, void *data)
 		out->flows[out->n_flows++] = (struct xdp_replay_flow){ .key = ev->key };
 }
 
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct sluice_flow_key));
+}
+
+static int count_missing(struct run *run, const struct capture_frame *f)
+{
+	struct missing *m, **found;
+	struct sluice_flow_key key;
+
+	if (!f->data || f->wire <= f->captured || f->wire > WIRE_BYTES_MAX ||
+	    frame_key(f->data, f->bytes, run->inside, &key) != FRAME_KEY_FOUND)
+		return 0;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->key = key;
+	found = tsearch(m, &run->missing, by_key);
+	if (!found || *found != m)
+		free(m);
+	if (!found)
+		return -ENOMEM;
+	(*found)->bytes += f->wire - f->captured;
+	return 0;
+}
+
 static int run_frame(struct run *run, const struct capture_frame *f)
 {
 	const bool linear = f->bytes <= LINEAR_BYTES;
@@ -172,7 +214,9 @@ static int run_frames(struct run *run, const char *path, int *link_delta, struct
 		return r;
 	*link_delta = capture_link_delta(c);
 	while ((r = capture_next(c, &f, e)) == 1) {
-		failed = run_frame(run, &f);
+		failed = count_missing(run, &f);
+		if (!failed)
+			failed = run_frame(run, &f);
 		if (failed) {
 			r = sl_err(e, failed, "frame %llu of %s: the kernel did not run the "
 				   "program: %s", (unsigned long long)run->out->packets, path,
@@ -189,6 +233,7 @@ static int collect(struct run *run, int link_delta, struct sl_err *e)
 {
 	struct steer_snapshot snap;
 	struct xdp_replay *out = run->out;
+	struct missing **m;
 	struct sluice_flow flow;
 	uint64_t sum;
 	int r;
@@ -212,6 +257,8 @@ static int collect(struct run *run, int link_delta, struct sl_err *e)
 			return sl_err(e, r, "a flow entry is gone: %s", strerror(-r));
 		out->flows[i].packets = flow.packets;
 		out->flows[i].bytes = flow.bytes + flow.packets * (int64_t)link_delta;
+		m = tfind(&out->flows[i].key, &run->missing, by_key);
+		out->flows[i].bytes += m ? (*m)->bytes : 0;
 		out->flows[i].cpu = flow.assign.cpu;
 	}
 	return 0;
@@ -220,7 +267,7 @@ static int collect(struct run *run, int link_delta, struct sl_err *e)
 int xdp_replay_run(const char *path, __u32 inside, struct xdp_replay *out, struct sl_err *e)
 {
 	struct xdp_replay result = { 0 };
-	struct run run = { .out = &result };
+	struct run run = { .out = &result, .inside = inside };
 	uint64_t frames;
 	int r, link_delta;
 
@@ -233,6 +280,7 @@ int xdp_replay_run(const char *path, __u32 inside, struct xdp_replay *out, struc
 	if (!r)
 		r = collect(&run, link_delta, e);
 	steer_close(run.s);
+	tdestroy(run.missing, free);
 	if (r)
 		xdp_replay_clear(&result);
 	else

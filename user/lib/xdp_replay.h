@@ -20,7 +20,7 @@
 struct xdp_replay_flow {
 	struct sluice_flow_key key;
 	uint64_t packets;
-	uint64_t bytes;		/* as captured */
+	uint64_t bytes;		/* on the wire, as the capture has them */
 	uint16_t cpu;
 };
 
