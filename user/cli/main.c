@@ -51,6 +51,9 @@ static const struct cli_command commands[] = {
 	{ "capture", cmd_capture,
 	  "capture anonymise IN OUT [key FILE]\n",
 	  "a capture without payload and with other addresses" },
+	{ "log", cmd_log,
+	  "log show FILE\n",
+	  "what the agents did, from a log that [learn] transitions has sluiced write" },
 	{ "sim", cmd_sim,
 	  "sim run SIZES [rate_kbps N] [rtt_us N] [load_percent N] [endless N] [seconds N] [seed N]\n"
 	  "sim run SIZES ... [qth_min N] [qth_max N] [max_p N] [limit_bytes N] [drop_non_ect 0|1]\n"
