@@ -10,6 +10,7 @@
  *     act.c           writes it, and renews leases; nothing else writes (act_stock.c is
  *                     its part about qdiscs other than ours)
  *     agents.c        trains, and keeps what was learned in the checkpoint
+ *     transitions.c   logs what the agents did, for learning offline
  *
  * and api.c answers "sluice" over a socket. One thread; what could take long
  * has a budget. Should the daemon die all the same, leases run out and the
@@ -30,6 +31,7 @@
 #include "daemon/guard.h"
 #include "daemon/settings.h"
 #include "daemon/steer_agent.h"
+#include "daemon/transitions.h"
 #include "lib/procstat.h"
 #include "lib/qdisc.h"
 #include "lib/steer.h"
@@ -164,6 +166,7 @@ struct daemon {
 	struct steer_agent *steer_agent;
 	uint64_t next_checkpoint_ns, checkpoint_ns;
 	bool checkpoint_failed;
+	struct transitions *transitions;	/* NULL: they are not logged */
 	uint64_t train_debt_ns;		/* time training took beyond its budget */
 
 	uint32_t generation;		/* of the latest change, whatever it changed */

@@ -34,6 +34,7 @@
 #include "daemon/reward_ecn.h"
 #include "lib/rng.h"
 #include "rl/ddqn.h"
+#include "rl/translog.h"
 
 #define INTERVALS	3	/* remembered in the state */
 #define PER_INTERVAL	6	/* features of one */
@@ -62,7 +63,10 @@ struct ecn_queue {
 	enum pending_state pending;
 	bool explored;
 	struct qdisc_triple triple;
-	float row_x[FEATURES];
+	float x[ECN_NEIGHBOURS][FEATURES];	/* all candidates */
+	int rows, row;				/* and the one that was chosen */
+	float probability;
+	uint64_t policy;
 
 	bool has_mean;
 	double reward_mean;
@@ -79,6 +83,9 @@ struct ecn_agent {
 	double hour_start_s;
 	bool has_mean;
 	struct ecn_agent_stats stats;
+
+	void (*watch)(void *data, const struct translog_row *row);
+	void *watch_data;
 };
 
 /* The state and candidates of one decision. */
@@ -246,6 +253,25 @@ static bool same_triple(const struct qdisc_triple *a, const struct qdisc_triple 
 	return a->qth_min == b->qth_min && a->qth_max == b->qth_max && a->max_p == b->max_p;
 }
 
+static void tell(const struct ecn_agent *a, const struct ecn_queue *q, const struct ecn_scene *s,
+		 double reward)
+{
+	const struct translog_row row = {
+		.policy = q->policy,
+		.object = (uint32_t)(q - a->queues),
+		.flags = q->explored ? TRANSLOG_EXPLORED : 0,
+		.action = (uint32_t)q->row,
+		.probability = q->probability,
+		.reward = (float)reward,
+		.discount = GAMMA,
+		.rows = (uint32_t)q->rows, .next_rows = (uint32_t)s->rows,
+		.x = q->x[0], .next_x = s->x[0],
+	};
+
+	if (a->watch)
+		a->watch(a->watch_data, &row);
+}
+
 /* Learns from the decision whose interval has ended with this reward. */
 static void settle(struct ecn_agent *a, struct ecn_queue *q, const struct ecn_interval *in,
 		   const struct ecn_scene *s, double reward)
@@ -257,7 +283,9 @@ static void settle(struct ecn_agent *a, struct ecn_queue *q, const struct ecn_in
 		if (q->explored && q->has_mean)
 			a->stats.regret_spent += fmax(0.0, q->reward_mean - reward);
 		if (a->config.learn)
-			ddqn_remember(a->ddqn, q->row_x, 0, (1.0f - GAMMA) * (float)reward, &next);
+			ddqn_remember(a->ddqn, q->x[q->row], 0, (1.0f - GAMMA) * (float)reward,
+				      &next);
+		tell(a, q, s, reward);
 	}
 	mean_add(&q->reward_mean, &q->has_mean, reward);
 	mean_add(&a->stats.reward_mean, &a->has_mean, reward);
@@ -287,13 +315,11 @@ static void step_text(const struct ecn_scene *s, int row, char buf[48])
 			 s->triple[s->action[row]].max_p);
 }
 
-static int choose_row(struct ecn_agent *a, const struct ecn_scene *s, struct ecn_decision *out)
+/* What is chosen without exploring, and why. */
+static int greedy_row(const struct ecn_agent *a, const struct ecn_scene *s, bool in_budget,
+		      struct ecn_decision *out)
 {
 	const uint64_t updates = ddqn_updates(a->ddqn);
-	const bool in_budget = a->stats.regret_spent < a->config.regret_budget;
-	/* Drawn always, so that a budget that runs out does not shift later draws. */
-	const bool explore = rng_uniform(&a->rng) < a->config.epsilon;
-	const uint32_t other = rng_below(&a->rng, s->rows > 1 ? s->rows - 1 : 1);
 	int best = 0;
 	char step[48];
 
@@ -303,12 +329,6 @@ static int choose_row(struct ecn_agent *a, const struct ecn_scene *s, struct ecn
 	out->q_best = s->q[best];
 	out->q_current = s->q[0];
 
-	if (a->config.explore && explore && in_budget && s->rows > 1) {
-		out->explored = true;
-		step_text(s, 1 + other, step);
-		explain(out, "explore: %s", step);
-		return 1 + other;
-	}
 	if (updates < MIN_UPDATES) {
 		explain(out, "stay: untrained (%llu of %d updates)", (unsigned long long)updates,
 			MIN_UPDATES);
@@ -326,6 +346,30 @@ static int choose_row(struct ecn_agent *a, const struct ecn_scene *s, struct ecn
 	}
 	explain(out, "move: %s, q %+.3f", step, s->q[best] - s->q[0]);
 	return best;
+}
+
+static int choose_row(struct ecn_agent *a, const struct ecn_scene *s, struct ecn_decision *out)
+{
+	const bool in_budget = a->stats.regret_spent < a->config.regret_budget;
+	/* Drawn always, so that a budget that runs out does not shift later draws. */
+	const bool explore = rng_uniform(&a->rng) < a->config.epsilon;
+	const uint32_t other = rng_below(&a->rng, s->rows > 1 ? s->rows - 1 : 1);
+	const bool may = a->config.explore && in_budget && s->rows > 1;
+	const double epsilon = may ? a->config.epsilon : 0.0;
+	const int greedy = greedy_row(a, s, in_budget, out);
+	int row = greedy;
+	char step[48];
+
+	if (may && explore) {
+		row = 1 + other;
+		out->explored = true;
+		step_text(s, row, step);
+		explain(out, "explore: %s", step);
+	}
+	/* An exploring step may also be the one that would have been taken anyhow. */
+	out->probability = (row == greedy ? 1.0 - epsilon : 0.0) +
+			   (row ? epsilon / (s->rows - 1) : 0.0);
+	return row;
 }
 
 int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_interval *in,
@@ -377,7 +421,11 @@ int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_i
 	q->pending = PENDING_DECIDED;
 	q->explored = d.explored;
 	q->triple = d.triple;
-	memcpy(q->row_x, s.x[row], sizeof(q->row_x));
+	memcpy(q->x, s.x, sizeof(q->x));
+	q->rows = s.rows;
+	q->row = row;
+	q->probability = d.probability;
+	q->policy = ddqn_updates(a->ddqn);
 	*out = d;
 	return 0;
 }
@@ -415,6 +463,38 @@ float ecn_agent_train(struct ecn_agent *a, unsigned int n)
 		return -1.0f;
 	a->stats.loss += MEAN_WEIGHT * (sum / done - a->stats.loss);
 	return sum / done;
+}
+
+void ecn_agent_watch(struct ecn_agent *a,
+		     void (*each)(void *data, const struct translog_row *row), void *data)
+{
+	a->watch = each;
+	a->watch_data = data;
+}
+
+void ecn_agent_shape(struct translog_shape *out)
+{
+	/* Of one interval, then of a candidate. */
+	static const struct translog_feature interval[PER_INTERVAL] = {
+		{ "backlog", "ln(1+8q/CR)/4" }, { "tx_rate", "1/C" }, { "ce_rate", "1/C" },
+		{ "qth_min", "grid steps" }, { "qth_max", "grid steps" }, { "max_p", "grid steps" },
+	}, candidate[PER_CANDIDATE] = {
+		{ "to_qth_min", "grid steps" }, { "to_qth_max", "grid steps" },
+		{ "to_max_p", "grid steps" }, { "stays", "flag" },
+	};
+	struct translog_feature *f = out->feature;
+
+	*out = (struct translog_shape){
+		.agent = "ecn", .n_features = FEATURES, .outputs = 1, .max_rows = ECN_NEIGHBOURS,
+		.reward_scale = 1.0f - GAMMA,
+	};
+	for (int i = 0; i < INTERVALS; i++)
+		for (int j = 0; j < PER_INTERVAL; j++, f++) {
+			*f = interval[j];
+			snprintf(f->name, sizeof(f->name), "%.20s_%d", interval[j].name,
+				 (INTERVALS - 1 - i) % 10);
+		}
+	memcpy(f, candidate, sizeof(candidate));
 }
 
 void ecn_agent_stats(const struct ecn_agent *a, struct ecn_agent_stats *out)

@@ -68,6 +68,7 @@ struct ecn_decision {
 	struct qdisc_triple triple;
 	int action;		/* index into the grid */
 	bool explored;
+	float probability;	/* of what was chosen, at the time; 0: nothing was */
 	float q_best, q_current;
 	double reward;		/* of the interval just ended */
 	bool reward_valid;	/* false: idle interval, not learned from */
@@ -96,6 +97,17 @@ void ecn_grid(const struct ecn_agent_config *c, const struct ecn_interval *in,
 /* The nearest feasible template to a setting (in log distance). */
 int ecn_grid_nearest(const struct qdisc_triple triple[ECN_ACTIONS],
 		     const uint8_t feasible[ECN_ACTIONS], const struct qdisc_triple *t);
+
+/*
+ * Has each called with every transition that could be learned from: decided, applied, and its
+ * interval ended under its setting. The row, without a time, is the agent's until each
+ * returns; object is the queue. shape: what the features are.
+ */
+struct translog_row;
+struct translog_shape;
+void ecn_agent_watch(struct ecn_agent *a,
+		     void (*each)(void *data, const struct translog_row *row), void *data);
+void ecn_agent_shape(struct translog_shape *out);
 
 struct ecn_agent_stats {
 	uint64_t decisions, explored, updates;

@@ -40,6 +40,7 @@ static int on_epoch(sd_event_source *s, uint64_t usec, void *data)
 	queues_epoch(d, now);
 	links_epoch(d, now);
 	agents_train(d);
+	transitions_epoch(d, now);
 	if (now >= d->next_checkpoint_ns) {
 		if (d->epochs)
 			agents_checkpoint(d);
@@ -92,12 +93,15 @@ static void reload(struct daemon *d)
 	}
 	keep_fixed(&old, &fresh);
 	d->settings = fresh;
+	transitions_close(d);
 	if (agents_reconfigure(d, &e) < 0 || links_configure(d, &e) < 0) {
 		log_error("the new configuration is refused, the old one stays: %s", e.text);
 		d->settings = old;
 		links_configure(d, &e);
+		transitions_configure(d);
 		return;
 	}
+	transitions_configure(d);
 	settings_guard(&d->settings, &d->guard);
 	log_set_level(d->verbose ? LOG_DEBUG : settings_syslog_level(&d->settings));
 	log_notice("configuration %s reloaded", d->config_path ? d->config_path : "(defaults)");
@@ -156,6 +160,7 @@ int loop_run(struct daemon *d, struct sl_err *e)
 		goto out;
 	/* Only the one daemon that got the socket may touch the checkpoint. */
 	agents_restore(d);
+	transitions_configure(d);
 	d->started_ns = now_ns();
 	log_notice("version %s started", SLUICE_VERSION);
 	sd_notify(0, "READY=1");
@@ -163,6 +168,7 @@ int loop_run(struct daemon *d, struct sl_err *e)
 	r = sd_event_loop(d->event);
 	if (r < 0)
 		sl_err(e, r, "the event loop failed: %s", strerror(-r));
+	transitions_close(d);
 	queues_release(d);
 	agents_checkpoint(d);
 out:

@@ -63,6 +63,13 @@ static const struct config_row rows[] = {
 	     "Time that training may take per epoch, on average."),
 	UINT("learn", "seed", seed, 0, 4294967295.0, "1", "",
 	     "Seed of the networks and of exploration."),
+	TEXT("learn", "transitions", transitions, check_path, "none",
+	     "Log what the agents observe and do, for learning offline, in files of this name with "
+	     ".ecn and .steer behind it; none turns it off."),
+	UINT("learn", "transitions_mbytes", transitions_mbytes, 1, 4000, "16", "MB",
+	     "Size at which such a file is renamed to .1, that to .2 and so on."),
+	UINT("learn", "transitions_files", transitions_files, 1, 100, "4", "",
+	     "Most files of each agent; the oldest goes."),
 
 	WORD("ecn", "policy", ecn_policy, ecn_policies, "learn",
 	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, or "

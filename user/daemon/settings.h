@@ -37,6 +37,9 @@ struct settings {
 	unsigned int learn_steps;
 	unsigned int learn_budget_us;
 	unsigned int seed;
+	char transitions[SETTINGS_LIST];
+	unsigned int transitions_mbytes;
+	unsigned int transitions_files;
 
 	/* [ecn] */
 	unsigned int ecn_policy;	/* enum ecn_policy */

@@ -32,6 +32,7 @@
 
 #include "lib/rng.h"
 #include "rl/ddqn.h"
+#include "rl/translog.h"
 
 #define CONSIDER_HEAVY	64
 #define CONSIDER_OTHER	16
@@ -52,8 +53,14 @@ struct steer_pending {
 	bool is_flow;
 	bool moved;
 	bool learn;		/* it stayed, or its move was applied */
+	bool explored;
+	uint16_t row, rows;	/* the candidate that was chosen, and how many there were */
+	float probability;
+	uint64_t policy;
 	float row_x[FEATURES];
 };
+
+#define PENDING		(MAX_MOVES + STAYS_LEARNED)
 
 /* An object that was moved and is left alone for a while. */
 struct steer_rest {
@@ -73,7 +80,7 @@ struct steer_agent {
 	struct ddqn *ddqn;
 	struct rng rng;
 
-	struct steer_pending pending[MAX_MOVES + STAYS_LEARNED];	/* moves first, in order */
+	struct steer_pending pending[PENDING];	/* moves first, in order */
 	size_t n_moves, n_pending;
 	struct steer_rest rest[RESTING];	/* a ring of the latest moves */
 	size_t rest_head;
@@ -85,6 +92,17 @@ struct steer_agent {
 
 	bool has_mean;
 	struct steer_agent_stats stats;
+
+	void (*watch)(void *data, const struct translog_row *row);
+	void *watch_data;
+	float (*watch_x)[SLUICE_MAX_CPUS * FEATURES];	/* [PENDING] candidates of each */
+};
+
+/* By what exploration may choose; epsilon 0: by nothing. */
+struct steer_chance {
+	double epsilon;
+	int hot;		/* the CPU with the highest load */
+	int lower, on_hot;	/* CPUs with a lower one, objects on it */
 };
 
 /* Loads as they are after the moves decided so far. */
@@ -158,6 +176,7 @@ void steer_agent_free(struct steer_agent *a)
 		return;
 	ddqn_free(a->ddqn);
 	free(a->order);
+	free(a->watch_x);
 	free(a);
 }
 
@@ -257,6 +276,26 @@ static const struct steer_object *find(const struct steer_interval *in, uint32_t
 	return NULL;
 }
 
+static void tell(const struct steer_agent *a, size_t pending, double reward, size_t next_rows)
+{
+	const struct steer_pending *p = &a->pending[pending];
+	const struct translog_row row = {
+		.policy = p->policy,
+		.object = p->id | (uint32_t)p->is_flow << 31,
+		.flags = p->explored ? TRANSLOG_EXPLORED : 0,
+		.action = p->row,
+		.probability = p->probability,
+		.reward = (float)reward,
+		.discount = GAMMA,
+		.rows = p->rows, .next_rows = (uint32_t)next_rows,
+		.x = a->watch_x[pending], .next_x = a->x,
+	};
+
+	/* The watch may have begun since the decision. */
+	if (p->rows)
+		a->watch(a->watch_data, &row);
+}
+
 /* Learns from the decisions whose interval has ended; returns its reward. */
 static double settle(struct steer_agent *a, const struct steer_loads *l)
 {
@@ -270,7 +309,7 @@ static double settle(struct steer_agent *a, const struct steer_loads *l)
 	steer_reward_terms(l->in, applied, w, &t);
 	reward = steer_reward(&t, w);
 
-	for (size_t i = 0; i < a->n_pending && a->config.learn; i++) {
+	for (size_t i = 0; i < a->n_pending && (a->config.learn || a->watch); i++) {
 		const struct steer_pending *p = &a->pending[i];
 		const struct steer_object *o = p->learn ? find(l->in, p->id, p->is_flow) : NULL;
 		const int from = o ? loads_cpu_of(l, o) : -1;
@@ -280,8 +319,12 @@ static double settle(struct steer_agent *a, const struct steer_loads *l)
 			continue;
 		features(l, o, from, a->x);
 		t.moves = p->moved;
-		ddqn_remember(a->ddqn, p->row_x, 0, (1.0f - GAMMA) * (float)steer_reward(&t, w),
-			      &(struct ddqn_obs){ .x = a->x, .rows = l->n });
+		if (a->config.learn)
+			ddqn_remember(a->ddqn, p->row_x, 0,
+				      (1.0f - GAMMA) * (float)steer_reward(&t, w),
+				      &(struct ddqn_obs){ .x = a->x, .rows = l->n });
+		if (a->watch)
+			tell(a, i, steer_reward(&t, w), l->n);
 	}
 	a->n_pending = a->n_moves = 0;
 	return reward;
@@ -336,13 +379,21 @@ static int make_order(struct steer_agent *a, const struct steer_loads *l)
 	return CONSIDER;
 }
 
-/* Records the decision about one object; row: the CPU chosen, by its row of features. */
-static void pending_set(struct steer_pending *p, const struct steer_object *o, bool moved,
-			const float *row_x)
+/* Records the decision about one object, of whose candidates in a->x "row" was chosen. */
+static void pending_set(struct steer_agent *a, size_t pending, const struct steer_object *o,
+			size_t rows, int row, float probability)
 {
-	*p = (struct steer_pending) { .id = o->id, .is_flow = o->is_flow, .moved = moved,
-				      .learn = !moved };
-	memcpy(p->row_x, row_x, sizeof(p->row_x));
+	struct steer_pending *p = &a->pending[pending];
+
+	*p = (struct steer_pending) {
+		.id = o->id, .is_flow = o->is_flow, .row = (uint16_t)row,
+		.probability = probability, .policy = ddqn_updates(a->ddqn),
+	};
+	memcpy(p->row_x, a->x + (size_t)row * FEATURES, sizeof(p->row_x));
+	if (!a->watch)
+		return;
+	p->rows = (uint16_t)rows;
+	memcpy(a->watch_x[pending], a->x, rows * FEATURES * sizeof(float));
 }
 
 static bool resting(const struct steer_agent *a, const struct steer_object *o)
@@ -356,7 +407,7 @@ static bool resting(const struct steer_agent *a, const struct steer_object *o)
 
 /* Moves o in the virtual loads and writes the move; a->x and a->q hold its candidates. */
 static void move(struct steer_agent *a, struct steer_loads *l, const struct steer_object *o,
-		 int from, int to, bool explored, struct steer_move *out)
+		 int from, int to, bool explored, float probability, struct steer_move *out)
 {
 	*out = (struct steer_move) {
 		.id = o->id,
@@ -370,7 +421,9 @@ static void move(struct steer_agent *a, struct steer_loads *l, const struct stee
 		.id = o->id, .is_flow = o->is_flow, .until = a->stats.decisions + REST,
 	};
 	a->rest_head = (a->rest_head + 1) % RESTING;
-	pending_set(&a->pending[a->n_moves++], o, true, a->x + (size_t)to * FEATURES);
+	pending_set(a, a->n_moves, o, l->n, to, probability);
+	a->pending[a->n_moves].moved = true;
+	a->pending[a->n_moves++].explored = explored;
 	loads_move(l, o, from, to);
 	a->stats.moves++;
 	a->stats.explored += explored;
@@ -383,42 +436,77 @@ static void evaluate(struct steer_agent *a, const struct steer_loads *l,
 	ddqn_q(a->ddqn, &(struct ddqn_obs){ .x = a->x, .rows = l->n }, a->q);
 }
 
-/* The exploring move of this call: the position of its object in the order, or -1. */
-static int explore(struct steer_agent *a, struct steer_loads *l, int n, struct steer_move *out)
+/* The CPU that o goes to if nothing is explored; a->q has its candidates' values. */
+static int greedy(const struct steer_agent *a, const struct steer_loads *l,
+		  const struct steer_object *o, int from, size_t max)
+{
+	int best = from;
+
+	for (int to = 0; to < (int)l->n; to++)
+		if (a->q[to] > a->q[best])
+			best = to;
+	return ddqn_updates(a->ddqn) >= MIN_UPDATES && a->n_moves < max && !resting(a, o) &&
+	       a->q[best] - a->q[from] > a->config.hysteresis ? best : from;
+}
+
+static struct steer_chance chance_of(const struct steer_agent *a, const struct steer_loads *l,
+				     int n, size_t max)
+{
+	struct steer_chance c = { 0 };
+
+	if (!a->config.explore || !max)
+		return c;
+	for (int i = 1; i < (int)l->n; i++)
+		if (l->util[i] > l->util[c.hot])
+			c.hot = i;
+	for (int i = 0; i < (int)l->n; i++)
+		c.lower += l->util[i] < l->util[c.hot];
+	for (int i = 0; i < n; i++)
+		c.on_hot += loads_cpu_of(l, &l->in->objects[a->order[i].index]) == c.hot;
+	if (c.lower && c.on_hot)
+		c.epsilon = a->config.epsilon;
+	return c;
+}
+
+/* Of an object on "from" going to "to", when without exploring it would go to "best". */
+static float probability(const struct steer_chance *c, const struct steer_loads *l, int from,
+			 int to, int best)
+{
+	const double explores = from == c->hot && c->epsilon > 0.0 ? c->epsilon / c->on_hot : 0.0;
+	const bool explored = explores > 0.0 && l->util_measured[to] < l->util_measured[c->hot];
+
+	return (to == best ? 1.0 - explores : 0.0) + (explored ? explores / c->lower : 0.0);
+}
+
+/* The exploring move of this call: the position of its object in the order. */
+static int explore(struct steer_agent *a, struct steer_loads *l, int n, size_t max,
+		   const struct steer_chance *c, struct steer_move *out)
 {
 	const struct steer_object *o;
-	int hot = 0, to, lower = 0, on_hot = 0, pick, pos;
+	int to, pick, pos;
 
-	for (int i = 1; i < (int)l->n; i++)
-		if (l->util[i] > l->util[hot])
-			hot = i;
-	for (int i = 0; i < (int)l->n; i++)
-		lower += l->util[i] < l->util[hot];
-	for (int i = 0; i < n; i++)
-		on_hot += loads_cpu_of(l, &l->in->objects[a->order[i].index]) == hot;
-	if (!lower || !on_hot)
-		return -1;
-
-	pick = rng_below(&a->rng, lower);
+	pick = rng_below(&a->rng, c->lower);
 	for (to = 0; to < (int)l->n; to++)
-		if (l->util[to] < l->util[hot] && pick-- == 0)
+		if (l->util[to] < l->util[c->hot] && pick-- == 0)
 			break;
-	pick = rng_below(&a->rng, on_hot);
+	pick = rng_below(&a->rng, c->on_hot);
 	for (pos = 0; pos < n; pos++)
-		if (loads_cpu_of(l, &l->in->objects[a->order[pos].index]) == hot && pick-- == 0)
+		if (loads_cpu_of(l, &l->in->objects[a->order[pos].index]) == c->hot && pick-- == 0)
 			break;
 	o = &l->in->objects[a->order[pos].index];
-	evaluate(a, l, o, hot);
-	move(a, l, o, hot, to, true, out);
+	evaluate(a, l, o, c->hot);
+	move(a, l, o, c->hot, to, true,
+	     probability(c, l, c->hot, to, greedy(a, l, o, c->hot, max)), out);
 	return pos;
 }
 
 int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 		       struct steer_move *moves, size_t max, double *reward)
 {
-	const bool trained = ddqn_updates(a->ddqn) >= MIN_UPDATES;
 	uint32_t stays[STAYS_LEARNED];	/* a uniform sample of the objects that stayed */
+	float stays_p[STAYS_LEARNED];
 	unsigned int n_stays = 0;	/* of all of them */
+	struct steer_chance chance;
 	struct steer_loads l;
 	int n, r, explored = -1;
 	double value;
@@ -443,29 +531,31 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 		max = a->config.max_moves;
 	if (max > MAX_MOVES)
 		max = MAX_MOVES;
-	if (a->config.explore && max && rng_uniform(&a->rng) < a->config.epsilon)
-		explored = explore(a, &l, n, moves);
+	chance = chance_of(a, &l, n, max);
+	if (a->config.explore && max && rng_uniform(&a->rng) < a->config.epsilon &&
+	    chance.epsilon > 0.0)
+		explored = explore(a, &l, n, max, &chance, moves);
 
 	for (int i = 0; i < n; i++) {
 		const struct steer_object *o = &in->objects[a->order[i].index];
 		const int from = loads_cpu_of(&l, o);
-		int best = from;
+		int best;
 
 		if (i == explored)
 			continue;
 		evaluate(a, &l, o, from);
-		for (int to = 0; to < (int)l.n; to++)
-			if (a->q[to] > a->q[best])
-				best = to;
-		if (trained && a->n_moves < max && !resting(a, o) &&
-		    a->q[best] - a->q[from] > a->config.hysteresis) {
-			move(a, &l, o, from, best, false, &moves[a->n_moves]);
+		best = greedy(a, &l, o, from, max);
+		if (best != from) {
+			move(a, &l, o, from, best, false,
+			     probability(&chance, &l, from, best, best), &moves[a->n_moves]);
 			continue;
 		}
 		n_stays++;
 		r = n_stays <= STAYS_LEARNED ? n_stays - 1 : rng_below(&a->rng, n_stays);
-		if (r < STAYS_LEARNED)
+		if (r < STAYS_LEARNED) {
 			stays[r] = a->order[i].index;
+			stays_p[r] = probability(&chance, &l, from, from, from);
+		}
 	}
 	a->n_pending = a->n_moves;
 	/* To stay was right or wrong under the loads that all the moves have made. */
@@ -474,7 +564,8 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 		const int at = loads_cpu_of(&l, o);
 
 		features(&l, o, at, a->x);
-		pending_set(&a->pending[a->n_pending++], o, false, a->x + (size_t)at * FEATURES);
+		pending_set(a, a->n_pending, o, l.n, at, stays_p[i]);
+		a->pending[a->n_pending++].learn = true;
 	}
 	return a->n_moves;
 }
@@ -504,6 +595,36 @@ float steer_agent_train(struct steer_agent *a, unsigned int n)
 		return -1.0f;
 	a->stats.loss += MEAN_WEIGHT * (sum / done - a->stats.loss);
 	return sum / done;
+}
+
+int steer_agent_watch(struct steer_agent *a,
+		      void (*each)(void *data, const struct translog_row *row), void *data)
+{
+	if (each && !a->watch_x)
+		a->watch_x = calloc(PENDING, sizeof(*a->watch_x));
+	if (each && !a->watch_x)
+		return -ENOMEM;
+	a->watch = each;
+	a->watch_data = data;
+	return 0;
+}
+
+void steer_agent_shape(struct translog_shape *out)
+{
+	static const struct translog_feature feature[FEATURES] = {
+		{ "work", "CPU share" }, { "packet_share", "1" }, { "packet_bytes", "1500 B" },
+		{ "stays", "flag" }, { "from_load", "CPU share" }, { "to_load", "CPU share" },
+		{ "to_load_after", "CPU share" }, { "mean_load", "CPU share" },
+		{ "max_load", "CPU share" }, { "max_load_after", "CPU share" },
+		{ "to_softirq", "CPU share" }, { "to_packet_share", "1" },
+		{ "to_drop_share", "1" }, { "to_wait_p95", "ln(1+ms)/4" },
+	};
+
+	*out = (struct translog_shape){
+		.agent = "steer", .n_features = FEATURES, .outputs = 1,
+		.max_rows = SLUICE_MAX_CPUS, .reward_scale = 1.0f - GAMMA,
+	};
+	memcpy(out->feature, feature, sizeof(feature));
 }
 
 void steer_agent_stats(const struct steer_agent *a, struct steer_agent_stats *out)

@@ -79,6 +79,17 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 void steer_agent_applied(struct steer_agent *a, const bool *applied, size_t n);
 float steer_agent_train(struct steer_agent *a, unsigned int n);
 
+/*
+ * Has each called with every transition that could be learned from. The row, without a time, is the
+ * agent's until each returns; object is the id, with the top bit set for a flow. -ENOMEM: it
+ * needs memory for what the candidates of an interval's decisions were. each NULL: no more.
+ */
+struct translog_row;
+struct translog_shape;
+int steer_agent_watch(struct steer_agent *a,
+		      void (*each)(void *data, const struct translog_row *row), void *data);
+void steer_agent_shape(struct translog_shape *out);
+
 struct steer_reward_terms {
 	double throughput, latency, imbalance, moves;	/* unweighted, each >= 0 */
 };
