@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# sluice-test: host timeout=120
+# sluice-test: host timeout=300
 #
 # "sluice capture anonymise": nothing of payload and addresses is left, what the XDP program makes
 # of the capture is the same, and a file is there as a whole or not at all.
@@ -163,10 +163,9 @@ test_real()
 {
 	local file n=0
 
-	for file in mix-shared.pcap ndpi/teams.pcap ndpi/gtp_c.pcap ndpi/gre*.pcap* ndpi/vxlan.pcap \
-		    zeek/tunnels_4in6.pcap; do
-		file=$(compgen -G "$pcaps/$file" | head -n 1)
-		[ -n "$file" ] || continue
+	for file in mix-shared.pcap ndpi/gre.pcapng ndpi/vxlan.pcap zeek/tunnels_4in6.pcap; do
+		file=$pcaps/$file
+		[ -e "$file" ] || continue
 		$sluice capture anonymise "$file" "$tmpdir/real" > /dev/null
 		check_err $? "$file"
 		same_shape "$file" "$tmpdir/real"

@@ -161,6 +161,34 @@ static void test_prefixes(void **state)
 	check_prefixes(map6, 16, first6, N(first6));
 }
 
+/* Neighbouring bits are flipped independently, so that hardly an address maps to itself. */
+static void test_independence(void **state)
+{
+	unsigned int same = 0, alike = 0, pairs = 0;
+	uint8_t in[4], out[4], flips[4];
+	struct anon anon;
+	struct rng r;
+
+	(void)state;
+	rng_seed(&r, 11);
+	anon_init(&anon, sample_key);
+	for (int i = 0; i < 50000; i++) {
+		for (int j = 0; j < 4; j++)
+			in[j] = rng_u64(&r);
+		in[0] = 150;	/* two bits of it stay */
+		memcpy(out, in, 4);
+		anon_ip4(&anon, out);
+		same += !memcmp(in, out, 4);
+		for (int j = 0; j < 4; j++)
+			flips[j] = in[j] ^ out[j];
+		for (int bit = 9; bit < 32; bit++, pairs++)
+			alike += !(flips[bit / 8] & 0x80 >> bit % 8) ==
+				 !(flips[(bit - 1) / 8] & 0x80 >> (bit - 1) % 8);
+	}
+	assert_int_equal(same, 0);
+	assert_true(alike > pairs * 0.47 && alike < pairs * 0.53);
+}
+
 static void check_kept(const char *text, int bits, bool all)
 {
 	const int family = strchr(text, ':') ? AF_INET6 : AF_INET, bytes = family == AF_INET ? 4 : 16;
@@ -422,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_independence),
 		cmocka_unit_test(test_special),
 		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_checksums),

@@ -61,24 +61,36 @@ static unsigned int kept_bits(const uint8_t *address, const struct special *row,
 	return way > keep ? way : keep;
 }
 
+/* A key of its own for each kind of address: what is known of one says nothing about another. */
+static void derive(const struct cryptopan *from, uint8_t kind, struct cryptopan *to)
+{
+	uint8_t key[CRYPTOPAN_KEY_BYTES] = "addresses, key 1addresses, key ";
+
+	key[CRYPTOPAN_KEY_BYTES - 1] = '2';
+	key[0] = key[AES_BLOCK_SIZE] = kind;
+	aes128_encrypt(&from->aes, sizeof(key), key, key);
+	cryptopan_init(to, key);
+	cryptopan_separate(to);
+}
+
 void anon_init(struct anon *a, const uint8_t key[CRYPTOPAN_KEY_BYTES])
 {
-	uint8_t derived[CRYPTOPAN_KEY_BYTES] = "MAC addresses, 1MAC addresses, ";
+	struct cryptopan root;
 
-	cryptopan_init(&a->ip, key);
-	derived[CRYPTOPAN_KEY_BYTES - 1] = '2';
-	aes128_encrypt(&a->ip.aes, sizeof(derived), derived, derived);
-	cryptopan_init(&a->mac, derived);
+	cryptopan_init(&root, key);
+	derive(&root, '4', &a->ip4);
+	derive(&root, '6', &a->ip6);
+	derive(&root, 'm', &a->mac);
 }
 
 void anon_ip4(const struct anon *a, uint8_t address[4])
 {
-	cryptopan_map(&a->ip, address, 32, kept_bits(address, special4, N(special4)));
+	cryptopan_map(&a->ip4, address, 32, kept_bits(address, special4, N(special4)));
 }
 
 void anon_ip6(const struct anon *a, uint8_t address[16])
 {
-	cryptopan_map(&a->ip, address, 128, kept_bits(address, special6, N(special6)));
+	cryptopan_map(&a->ip6, address, 128, kept_bits(address, special6, N(special6)));
 }
 
 static uint8_t reversed(uint8_t byte)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which addresses are anonymised, and how: Crypto-PAn, but special addresses stay special.
+ * Which addresses are anonymised, and how: Crypto-PAn, with lengths kept apart (cryptopan.h), but
+ * special addresses stay special.
  *
  *   IPv4   0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 255.255.255.255 stay as they are; of groups
  *          made from an AS number or a unicast prefix (233.0.0.0/8, 234.0.0.0/8) only that prefix
@@ -25,8 +26,7 @@
 #include "lib/cryptopan.h"
 
 struct anon {
-	struct cryptopan ip;	/* both versions, as other programs with Crypto-PAn do */
-	struct cryptopan mac;	/* by a key made from the other */
+	struct cryptopan ip4, ip6, mac;		/* each by a key of its own, made from the one */
 };
 
 void anon_init(struct anon *a, const uint8_t key[CRYPTOPAN_KEY_BYTES]);

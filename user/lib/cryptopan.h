@@ -7,7 +7,10 @@
  * bits before it.
  *
  * What is known of it: who knows the true addresses behind a few anonymised ones knows as many
- * leading bits of their neighbours'.
+ * leading bits of their neighbours'. And the padding that the reference implementation fills a
+ * prefix up with does not say where the prefix ends: where a bit equals the padding's, the next one
+ * is flipped as it was, so that one IPv4 address in some 5000 maps to itself. With
+ * cryptopan_separate() the function is another one for every length, as the paper has it.
  */
 #ifndef SLUICE_LIB_CRYPTOPAN_H
 #define SLUICE_LIB_CRYPTOPAN_H
@@ -21,9 +24,12 @@
 struct cryptopan {
 	struct aes128_ctx aes;
 	uint8_t pad[AES_BLOCK_SIZE];
+	uint8_t length[CRYPTOPAN_MAX_BITS][AES_BLOCK_SIZE];	/* added to a prefix of so many bits */
 };
 
+/* As the reference implementation. */
 void cryptopan_init(struct cryptopan *c, const uint8_t key[CRYPTOPAN_KEY_BYTES]);
+void cryptopan_separate(struct cryptopan *c);
 /*
  * Maps the address of "bits" bits (a multiple of 8) in place. The first "keep" bits stay as they
  * are; the scheme as published is keep = 0.
