@@ -48,14 +48,16 @@ conf_with()	# TRANSITIONS
 
 rows_of() { $sluice log show "$1" 2> /dev/null | sed -n 's/^\([0-9]*\) transitions$/\1/p'; }
 has_rows() { [ "$(rows_of "$1")" -ge "$2" ] 2> /dev/null; }
-decides() { in_ns rcv $sluice agent show | grep -q "$dev bucket"; }
+decisions() { $sluice -j agent show | jq .steer.decisions; }
+decided() { [ "$(decisions)" -gt "$1" ]; }
+decides() { busywait 5000 decided "$(decisions)"; }
 
 test_off()
 {
 	conf_with none
 	daemon_start in_ns rcv
 	check_err $? "no answer: $(tail -n 3 "$log")"
-	busywait 10000 decides; check_err $? "no decision: $($sluice status)"
+	busywait 10000 decided 0; check_err $? "no decision: $($sluice status)"
 	[ -z "$(find "$tmpdir" -name 'transitions*')" ]; check_err $? "a log without being told"
 }
 
