@@ -16,8 +16,8 @@ require_tool mount umount
 link_setup || exit 1
 
 rounds=${1:-${SLUICE_CHURN_ROUNDS:-200}}
-# The smallest thing a qdisc allocates is its settings, 256 bytes; a leak of one in two of them in
-# each round would show. Beyond that slabs keep pages of their own for each CPU.
+# The smallest thing a qdisc allocates is its settings, 256 bytes; if each round lost them, it would
+# show. Beyond that slabs keep pages of their own for each CPU.
 tolerance_kib=$((rounds * 128 / 1024))
 [ $tolerance_kib -ge 256 ] || tolerance_kib=256
 
