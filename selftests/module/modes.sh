@@ -146,7 +146,7 @@ test_notify()
 	notified 5000 $nl change sl0 root qth_min=5; check_err $? "a netlink change did not notify"
 	notified 500 true; check_fail $? "notified though nothing happened"
 	# The lease ends, and no packet comes.
-	lease 800 2
+	lease $((800 * slow)) 2
 	notified 10000 true; check_err $? "the end of a lease did not notify"
 	check_files "baseline 1" source lease_expired
 	# It goes while somebody waits, and while work is due.

@@ -20,10 +20,10 @@
 
 struct qdisc_reader {
 	struct nl_sock *sock;
-	struct nl_cb *cb;
 	struct qdisc_sample *samples;
 	size_t n, room;
 	struct stock *stock;	/* NULL: only ours */
+	unsigned int sequence;	/* of the dump that is asked for */
 	int error;		/* of the callback */
 	struct sl_err *e;	/* during a read */
 };
@@ -103,27 +103,72 @@ static int add_stock(struct qdisc_reader *r, const struct tcmsg *tc, enum ecn_ki
 	return error < 0 ? sl_err(r->e, error, "out of memory") : 0;
 }
 
-static int on_message(struct nl_msg *msg, void *data)
+static int take_message(struct qdisc_reader *r, struct nlmsghdr *h)
 {
-	struct qdisc_reader *r = data;
-	struct nlmsghdr *h = nlmsg_hdr(msg);
 	struct nlattr *tb[TCA_MAX + 1], *stats[TCA_STATS_MAX + 1];
 	enum ecn_kind kind;
+	int error;
 
-	if (r->error || h->nlmsg_type != RTM_NEWQDISC ||
+	if (h->nlmsg_type != RTM_NEWQDISC ||
 	    nlmsg_parse(h, sizeof(struct tcmsg), tb, TCA_MAX, NULL) < 0 || !tb[TCA_KIND])
-		return NL_OK;
+		return 0;
 	kind = ecn_kind_of(nla_get_string(tb[TCA_KIND]));
-	if (kind == ECN_KINDS && r->stock)
-		r->error = stock_child(r->stock, nlmsg_data(h), tb);
+	if (kind == ECN_KINDS && r->stock) {
+		error = stock_child(r->stock, nlmsg_data(h), tb);
+		if (error)
+			return error;
+	}
 	if (kind == ECN_KINDS || (kind != ECN_SLUICE && !r->stock) || !tb[TCA_STATS2] ||
 	    nla_parse_nested(stats, TCA_STATS_MAX, tb[TCA_STATS2], NULL) < 0)
-		return NL_OK;
+		return 0;
 	if (kind != ECN_SLUICE)
-		r->error = add_stock(r, nlmsg_data(h), kind, tb, stats);
-	else if (stats[TCA_STATS_APP])
-		r->error = add_sample(r, nlmsg_data(h), stats[TCA_STATS_APP]);
-	return NL_OK;
+		return add_stock(r, nlmsg_data(h), kind, tb, stats);
+	return stats[TCA_STATS_APP] ? add_sample(r, nlmsg_data(h), stats[TCA_STATS_APP]) : 0;
+}
+
+static int request_dump(struct qdisc_reader *r, void *request, size_t size)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETQDISC, NLM_F_DUMP);
+	int nle = -NLE_NOMEM;
+
+	if (msg && nlmsg_append(msg, request, size, NLMSG_ALIGNTO) >= 0) {
+		nl_complete_msg(r->sock, msg);
+		r->sequence = nlmsg_hdr(msg)->nlmsg_seq;
+		nle = nl_send(r->sock, msg);
+	}
+	nlmsg_free(msg);
+	return nle;
+}
+
+/*
+ * The answer to a dump, to its end. nl_recvmsgs() would copy each message into one of its own,
+ * which took longer than all the rest. A negative number of libnl's.
+ */
+static int receive_dump(struct qdisc_reader *r)
+{
+	bool interrupted = false, done = false;
+	struct sockaddr_nl from;
+	unsigned char *buf;
+	struct nlmsghdr *h;
+	int n, nle = 0;
+
+	while (!done) {
+		n = nl_recv(r->sock, &from, &buf, NULL);
+		if (n <= 0)
+			return n < 0 ? n : -NLE_AGAIN;
+		for (h = (struct nlmsghdr *)buf; nlmsg_ok(h, n) && !done; h = nlmsg_next(h, &n)) {
+			if (h->nlmsg_seq != r->sequence)
+				continue;	/* of a dump that failed half-way */
+			interrupted |= h->nlmsg_flags & NLM_F_DUMP_INTR;
+			done = h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				nle = -nl_syserr2nlerr(((struct nlmsgerr *)nlmsg_data(h))->error);
+			else if (!done && !r->error)
+				r->error = take_message(r, h);
+		}
+		free(buf);
+	}
+	return nle ? nle : interrupted ? -NLE_DUMP_INTR : 0;
 }
 
 int qdisc_reader_new(struct qdisc_reader **ret, struct sl_err *e)
@@ -135,8 +180,7 @@ int qdisc_reader_new(struct qdisc_reader **ret, struct sl_err *e)
 	if (!r)
 		return sl_err(e, -ENOMEM, "out of memory");
 	r->sock = nl_socket_alloc();
-	r->cb = nl_cb_alloc(NL_CB_DEFAULT);
-	if (!r->sock || !r->cb) {
+	if (!r->sock) {
 		qdisc_reader_free(r);
 		return sl_err(e, -ENOMEM, "out of memory");
 	}
@@ -147,7 +191,6 @@ int qdisc_reader_new(struct qdisc_reader **ret, struct sl_err *e)
 	}
 	/* A message of a qdisc with its histogram is below 4 KiB; the kernel batches them. */
 	nl_socket_set_msg_buf_size(r->sock, 65536);
-	nl_cb_set(r->cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, r);
 	*ret = r;
 	return 0;
 }
@@ -156,7 +199,6 @@ void qdisc_reader_free(struct qdisc_reader *r)
 {
 	if (!r)
 		return;
-	nl_cb_put(r->cb);
 	nl_socket_free(r->sock);
 	stock_free(r->stock);
 	free(r->samples);
@@ -196,10 +238,10 @@ int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size
 		r->n = 0;
 		r->error = 0;
 		stock_begin(r->stock);
-		nle = nl_send_simple(r->sock, RTM_GETQDISC, NLM_F_DUMP, &request, size);
+		nle = request_dump(r, &request, size);
 		stock_sent(r->stock);
 		if (nle >= 0)
-			nle = nl_recvmsgs(r->sock, r->cb);
+			nle = receive_dump(r);
 		if (nle != -NLE_DUMP_INTR)
 			break;
 	}
