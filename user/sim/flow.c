@@ -2,10 +2,9 @@
 /*
  * Senders and receivers.
  *
- * The window follows RFC 5681 (slow start, congestion avoidance, fast retransmit) and RFC 6582
- * (NewReno's recovery). A mark reduces it once per window of data: to half with Reno (RFC 3168), by
- * alpha / 2 with DCTCP (RFC 8257, section 3.3), where alpha is the moving share of marked bytes with
- * gain 1/16. The timer is RFC 6298's with Linux's minimum of 200 ms.
+ * Slow start and fast retransmit follow RFC 5681, recovery RFC 6582 (NewReno). A mark reduces the
+ * window once per window of data; by how much, and how it grows, is in cc.c. The timer is RFC 6298's
+ * with Linux's minimum of 200 ms.
  */
 #include <errno.h>
 #include <math.h>
@@ -16,7 +15,6 @@
 
 #define INITIAL_WINDOW	(10.0 * SIM_MSS)	/* RFC 6928 */
 #define MIN_WINDOW	(2.0 * SIM_MSS)
-#define GAIN		(1.0 / 16)
 #define RTO_MIN_NS	200000000ULL
 #define RTO_MAX_NS	60000000000ULL
 #define RTO_FIRST_NS	1000000000ULL
@@ -167,35 +165,23 @@ static void measure_rtt(struct sim_flow *f, double rtt_ns)
 	f->rto_ns = rto < RTO_MIN_NS ? RTO_MIN_NS : rto > RTO_MAX_NS ? RTO_MAX_NS : (uint64_t)rto;
 }
 
-static void note_marks(struct sim_flow *f, double acked, bool marked)
-{
-	f->window_acked += acked;
-	f->window_marked += marked ? acked : 0;
-	if (f->una < f->window_end)
-		return;
-	if (f->window_acked > 0)
-		f->alpha += GAIN * (f->window_marked / f->window_acked - f->alpha);
-	f->window_acked = f->window_marked = 0;
-	f->window_end = f->next;
-}
-
 /* A mark was echoed: once per window of data. */
 static void reduce(struct sim_flow *f)
 {
 	if (f->recovering || f->una < f->reduced)
 		return;
-	f->cwnd *= f->cc == SIM_DCTCP ? 1 - f->alpha / 2 : 0.5;
-	if (f->cwnd < MIN_WINDOW)
-		f->cwnd = MIN_WINDOW;
-	f->ssthresh = f->cwnd;
+	f->cwnd = f->ssthresh = fmax(sim_cc_ops[f->cc].reduce(f, SIM_MARK), MIN_WINDOW);
 	f->reduced = f->next;
 }
 
-static void grow(struct sim_flow *f, double acked)
+static void grow(struct sim_flow *f, double acked, uint64_t now_ns)
 {
 	if (f->una < f->reduced)
 		return;		/* the window that was marked is not over */
-	f->cwnd += f->cwnd < f->ssthresh ? acked : SIM_MSS * acked / f->cwnd;
+	if (f->cwnd < f->ssthresh)
+		f->cwnd += acked;
+	else
+		sim_cc_ops[f->cc].avoid(f, acked, now_ns);
 }
 
 static int new_data(struct sim *s, uint32_t flow, double acked)
@@ -204,7 +190,7 @@ static int new_data(struct sim *s, uint32_t flow, double acked)
 
 	f->dupacks = 0;
 	if (!f->recovering) {
-		grow(f, acked);
+		grow(f, acked, s->now_ns);
 		return 0;
 	}
 	if (f->una >= f->recover) {
@@ -230,7 +216,7 @@ static int duplicate(struct sim *s, uint32_t flow)
 		return 0;
 	f->recovering = true;
 	f->recover = f->next;
-	f->ssthresh = fmax(f->cwnd / 2, MIN_WINDOW);
+	f->ssthresh = fmax(sim_cc_ops[f->cc].reduce(f, SIM_LOSS), MIN_WINDOW);
 	f->cwnd = f->ssthresh + DUPACKS * SIM_MSS;
 	return send_segment(s, flow, f->una, true);
 }
@@ -253,7 +239,8 @@ static int acknowledged(struct sim *s, const struct sim_packet *p)
 		release(s, p->flow);
 		return 0;
 	}
-	note_marks(f, acked, p->flags & PKT_ECE);
+	if (sim_cc_ops[f->cc].heard)
+		sim_cc_ops[f->cc].heard(f, acked, p->flags & PKT_ECE);
 	if (p->flags & PKT_ECE)
 		reduce(f);
 	if (acked > 0)
@@ -277,7 +264,7 @@ int flow_timeout(struct sim *s, uint32_t flow)
 		return heap_push(&s->heap, f->deadline_ns, SIM_EV_TIMEOUT, flow);
 	}
 	s->stats.timeouts++;
-	f->ssthresh = fmax(f->cwnd / 2, MIN_WINDOW);
+	f->ssthresh = fmax(sim_cc_ops[f->cc].reduce(f, SIM_TIMEOUT), MIN_WINDOW);
 	f->cwnd = SIM_MSS;
 	f->recover = f->next;
 	f->recovering = false;

@@ -71,6 +71,7 @@ int sim_add_stage(struct sim *s, const struct sim_stage_params *p)
 	st->delay_ns = p->delay_ns;
 	st->limit_bytes = p->limit_bytes;
 	st->drop_non_ect = p->drop_non_ect;
+	st->select_every = p->select_every;
 	st->changed_ns = s->now_ns;
 	sluice_aqm_configure(&st->aqm, &p->aqm);
 	rng_split(&s->rng, STREAM_STAGE + s->n_stages, &st->rng);
@@ -106,7 +107,8 @@ int sim_add_path(struct sim *s, const uint16_t *stages, size_t n)
 
 static bool flow_ok(const struct sim *s, const struct sim_flow_params *p)
 {
-	return p->data_path < s->n_paths && p->ack_path < s->n_paths;
+	return p->data_path < s->n_paths && p->ack_path < s->n_paths &&
+	       (unsigned int)p->cc < SIM_CC_MAX;
 }
 
 int sim_add_flow(struct sim *s, const struct sim_flow_params *p)

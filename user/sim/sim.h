@@ -7,7 +7,8 @@
  * a list of stages; a flow has one for its data and one for its acknowledgements, so that every
  * topology with fixed routes can be built: a bottleneck, a parking lot, a leaf and its spine.
  *
- * Senders are window-based: Reno with ECN (RFC 5681, 6582, 3168) and DCTCP (RFC 8257). Receivers
+ * Senders are window-based: Reno with ECN (RFC 5681, 6582, 3168), DCTCP (RFC 8257) and CUBIC
+ * (RFC 9438); see cc.c. Receivers
  * acknowledge every packet, and echo its CE mark with that acknowledgement. Losses are repaired as
  * NewReno does, one a round trip, without SACK; the handshake takes no time.
  *
@@ -42,6 +43,8 @@ struct sim_stage_params {
 	uint32_t limit_bytes;	/* a packet that would exceed it is dropped; 0: none is */
 	struct sluice_aqm_params aqm;
 	bool drop_non_ect;
+	/* Every so many-th packet is marked, or lost if it is not ECT, as if by chance; 0: none. */
+	uint32_t select_every;
 };
 
 struct sim_stage_stats {
@@ -57,7 +60,7 @@ struct sim_stage_stats {
 
 /* --- flows ------------------------------------------------------------------ */
 
-enum sim_cc { SIM_RENO, SIM_DCTCP };
+enum sim_cc { SIM_RENO, SIM_DCTCP, SIM_CUBIC, SIM_CC_MAX };
 
 struct sim_flow_params {
 	uint16_t data_path, ack_path;
@@ -65,6 +68,8 @@ struct sim_flow_params {
 	enum sim_cc cc;
 	bool ecn;		/* packets are ECT(0) */
 };
+
+const char *sim_cc_name(enum sim_cc cc);
 
 /* Poisson arrivals of flows. */
 struct sim_source_params {

@@ -63,6 +63,7 @@ struct sim_stage {
 	uint64_t delay_ns;
 	uint32_t limit_bytes;
 	bool drop_non_ect, sending;
+	uint32_t select_every, unselected;
 	struct sluice_aqm_config aqm;
 	struct sluice_aqm_lot lot;
 	struct sim_packet in_hand;	/* being sent */
@@ -89,6 +90,13 @@ struct sim_range {
 	uint64_t from, to;
 };
 
+/* In segments, as RFC 9438 has it. */
+struct sim_cubic {
+	double w_max, w_est, cwnd_prior, k_s;
+	uint64_t epoch_ns;	/* when this stage of congestion avoidance began */
+	bool begun;
+};
+
 struct sim_flow {
 	uint32_t generation;	/* of the slot */
 	bool used, ecn;
@@ -106,6 +114,7 @@ struct sim_flow {
 	double alpha;		/* DCTCP */
 	uint64_t window_end;
 	double window_acked, window_marked;
+	struct sim_cubic cubic;
 	double srtt_ns, rttvar_ns;	/* 0: no sample yet */
 	uint64_t rto_ns, deadline_ns;
 	bool timer;		/* an event is scheduled */
@@ -119,6 +128,22 @@ struct sim_flow {
 int flow_start(struct sim *s, const struct sim_flow_params *p);
 int flow_packet(struct sim *s, const struct sim_packet *p);	/* at the end of its path */
 int flow_timeout(struct sim *s, uint32_t flow);
+
+/* --- congestion control (cc.c) ------------------------------------------------- */
+
+enum sim_signal { SIM_MARK, SIM_LOSS, SIM_TIMEOUT };
+
+struct sim_cc_ops {
+	const char *name;
+	/* Of every acknowledgement, first; may be NULL. */
+	void (*heard)(struct sim_flow *f, double acked, bool marked);
+	/* Lets the window grow, in congestion avoidance. */
+	void (*avoid)(struct sim_flow *f, double acked, uint64_t now_ns);
+	/* The new slow-start threshold; the sender sees to its minimum. */
+	double (*reduce)(struct sim_flow *f, enum sim_signal signal);
+};
+
+extern const struct sim_cc_ops sim_cc_ops[SIM_CC_MAX];
 
 /* --- the rest (sim.c) --------------------------------------------------------- */
 

@@ -90,20 +90,35 @@ static int send_next(struct sim *s, uint32_t stage)
 	return heap_push(&s->heap, s->now_ns + (uint64_t)(ns + 0.5), SIM_EV_SENT, stage);
 }
 
+static bool ramp_selects(struct sim_stage *st)
+{
+	if (!sluice_aqm_decide(&st->aqm, &st->lot, st->stats.backlog_bytes))
+		return false;
+	if (sluice_aqm_spent(&st->lot))
+		sluice_aqm_draw(&st->lot, rng_u64(&st->rng) >> 32);
+	return true;
+}
+
+static bool turn_selects(struct sim_stage *st)
+{
+	if (!st->select_every || ++st->unselected < st->select_every)
+		return false;
+	st->unselected = 0;
+	return true;
+}
+
 /* false: it is dropped. */
 static bool accept(struct sim_stage *st, struct sim_packet *p)
 {
-	const uint64_t backlog = st->stats.backlog_bytes;
+	bool ramp, turn;
 
-	if (st->limit_bytes && backlog + p->bytes > st->limit_bytes) {
+	if (st->limit_bytes && st->stats.backlog_bytes + p->bytes > st->limit_bytes) {
 		st->stats.limit_drops++;
 		return false;
 	}
-	if (!sluice_aqm_decide(&st->aqm, &st->lot, backlog))
-		return true;
-	if (sluice_aqm_spent(&st->lot))
-		sluice_aqm_draw(&st->lot, rng_u64(&st->rng) >> 32);
-	if (p->flags & PKT_CE)
+	ramp = ramp_selects(st);
+	turn = turn_selects(st);
+	if ((!ramp && !turn) || (p->flags & PKT_CE))
 		return true;
 	if (p->flags & PKT_ECT) {
 		p->flags |= PKT_CE;
@@ -111,7 +126,7 @@ static bool accept(struct sim_stage *st, struct sim_packet *p)
 		st->stats.ce_bytes += p->bytes;
 		return true;
 	}
-	if (!st->drop_non_ect)
+	if (!turn && !st->drop_non_ect)
 		return true;
 	st->stats.early_drops++;
 	return false;
