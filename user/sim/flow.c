@@ -51,14 +51,20 @@ static unsigned int class_of(uint64_t bytes)
 	return bytes <= 10000 ? 0 : bytes <= 100000 ? 1 : bytes <= 1000000 ? 2 : 3;
 }
 
+static double wire_bytes(double payload)
+{
+	return payload + ceil(payload / SIM_MSS) * SIM_HEADERS;
+}
+
 /* The last byte has arrived. */
 static void count_finished(struct sim *s, const struct sim_flow *f)
 {
 	const struct sim_path *path = &s->path[f->data_path];
 	struct sim_class_stats *c = &s->stats.class[class_of(f->bytes)];
-	const double segments = ceil((double)f->bytes / SIM_MSS);
-	const double alone_ns = path->delay_ns +
-		((double)f->bytes + segments * SIM_HEADERS) * path->ns_per_byte;
+	const double first = f->bytes < f->packet_bytes ? f->bytes : f->packet_bytes;
+	/* The first packet goes from stage to stage, the others are behind it at the slowest one. */
+	const double alone_ns = path->delay_ns + wire_bytes(f->bytes) * path->ns_per_byte +
+		wire_bytes(first) * (path->ns_per_byte_all - path->ns_per_byte);
 	const double fct_ns = s->now_ns - f->started_ns;
 	const double slowdown = alone_ns > 0 ? fct_ns / alone_ns : 1;
 	int slot = slowdown > 1 ? log2(slowdown) * 8 : 0;
@@ -96,32 +102,64 @@ static int arm(struct sim *s, uint32_t flow)
 	return heap_push(&s->heap, f->deadline_ns, SIM_EV_TIMEOUT, flow);
 }
 
-static int send_segment(struct sim *s, uint32_t flow, uint64_t seq, bool again)
+static int send_packet(struct sim *s, uint32_t flow, uint64_t seq, uint32_t payload, bool again)
 {
 	const struct sim_flow *f = &s->flow[flow];
-	const uint64_t left = f->bytes - seq;
-	struct sim_packet p = {
+	const uint32_t segments = payload <= SIM_MSS ? 1 : (payload + SIM_MSS - 1) / SIM_MSS;
+	const struct sim_packet p = {
 		.seq = seq, .sent_ns = s->now_ns, .flow = flow, .generation = f->generation,
-		.payload = left < SIM_MSS ? left : SIM_MSS, .path = f->data_path,
+		.payload = payload, .bytes = payload + segments * SIM_HEADERS,
+		.segments = segments, .path = f->data_path,
 		.flags = (f->ecn ? PKT_ECT : 0) | (again ? PKT_AGAIN : 0),
 	};
 
-	p.bytes = p.payload + SIM_HEADERS;
-	s->stats.retransmits += again;
+	s->stats.retransmits += again ? segments : 0;
 	return stage_enter(s, &p);
+}
+
+/* What is missing first: as far as its end is known, and at least a segment. */
+static int send_again(struct sim *s, uint32_t flow)
+{
+	const struct sim_flow *f = &s->flow[flow];
+	const uint64_t left = f->bytes - f->una;
+	uint32_t payload = f->hole > SIM_MSS ? f->hole : SIM_MSS;
+
+	if (payload > f->packet_bytes)
+		payload = f->packet_bytes;
+	return send_packet(s, flow, f->una, payload < left ? payload : left, true);
+}
+
+/* The payload of the next packet; 0: nothing may leave now. */
+static uint32_t next_payload(const struct sim_flow *f)
+{
+	const uint64_t left = f->bytes - f->next, under_way = f->next - f->una;
+	const double room = f->cwnd - under_way;
+	uint32_t payload = SIM_MSS;
+
+	if (!left || (under_way && room < SIM_MSS))
+		return 0;
+	if (f->packet_bytes > SIM_MSS && room >= 2 * SIM_MSS) {
+		payload = room < f->packet_bytes ? (uint32_t)(room / SIM_MSS) * SIM_MSS :
+						   f->packet_bytes;
+	}
+	if (payload >= left)
+		return left;
+	if (under_way && payload < f->packet_bytes && payload < f->cwnd / 3)
+		return 0;
+	return payload;
 }
 
 static int send_window(struct sim *s, uint32_t flow)
 {
 	struct sim_flow *f = &s->flow[flow];
+	uint32_t payload;
 	int r = 0;
 
-	while (!r && f->next < f->bytes &&
-	       (f->next == f->una || f->next - f->una + SIM_MSS <= f->cwnd)) {
-		const uint64_t seq = f->next, left = f->bytes - seq;
+	while (!r && (payload = next_payload(f))) {
+		const uint64_t seq = f->next;
 
-		f->next += left < SIM_MSS ? left : SIM_MSS;
-		r = send_segment(s, flow, seq, seq < f->recover);
+		f->next += payload;
+		r = send_packet(s, flow, seq, payload, seq < f->recover);
 	}
 	return r ? r : arm(s, flow);
 }
@@ -138,6 +176,7 @@ int flow_start(struct sim *s, const struct sim_flow_params *p)
 	*f = (struct sim_flow){
 		.generation = f->generation, .used = true, .ecn = p->ecn, .cc = p->cc,
 		.data_path = p->data_path, .ack_path = p->ack_path,
+		.packet_bytes = p->gso_bytes > SIM_MSS ? p->gso_bytes / SIM_MSS * SIM_MSS : SIM_MSS,
 		.bytes = p->bytes ? p->bytes : 1, .started_ns = s->now_ns,
 		.cwnd = INITIAL_WINDOW, .ssthresh = HUGE_VAL, .alpha = 1, .rto_ns = RTO_FIRST_NS,
 		.beyond = f->beyond, .room_beyond = f->room_beyond,
@@ -200,25 +239,27 @@ static int new_data(struct sim *s, uint32_t flow, double acked)
 	}
 	/* The next hole. */
 	f->cwnd = fmax(f->cwnd - acked + SIM_MSS, MIN_WINDOW);
-	return send_segment(s, flow, f->una, true);
+	return send_again(s, flow);
 }
 
-static int duplicate(struct sim *s, uint32_t flow)
+/* Tells that so many segments arrived beyond the hole. */
+static int duplicate(struct sim *s, uint32_t flow, unsigned int segments)
 {
 	struct sim_flow *f = &s->flow[flow];
 
 	if (f->recovering) {
-		f->cwnd += SIM_MSS;
+		f->cwnd += segments * SIM_MSS;
 		return 0;
 	}
 	/* Not for what a former recovery or a time-out has sent twice. */
-	if (++f->dupacks < DUPACKS || f->una < f->recover)
+	f->dupacks += segments;
+	if (f->dupacks < DUPACKS || f->una < f->recover)
 		return 0;
 	f->recovering = true;
 	f->recover = f->next;
 	f->ssthresh = fmax(sim_cc_ops[f->cc].reduce(f, SIM_LOSS), MIN_WINDOW);
-	f->cwnd = f->ssthresh + DUPACKS * SIM_MSS;
-	return send_segment(s, flow, f->una, true);
+	f->cwnd = f->ssthresh + f->dupacks * SIM_MSS;
+	return send_again(s, flow);
 }
 
 static int acknowledged(struct sim *s, const struct sim_packet *p)
@@ -229,6 +270,8 @@ static int acknowledged(struct sim *s, const struct sim_packet *p)
 
 	if (!(p->flags & PKT_AGAIN))
 		measure_rtt(f, s->now_ns - p->sent_ns);
+	if (p->seq >= f->una)
+		f->hole = p->payload;
 	if (acked > 0) {
 		s->stats.acked_bytes += acked;
 		f->una = p->seq;
@@ -246,7 +289,7 @@ static int acknowledged(struct sim *s, const struct sim_packet *p)
 	if (acked > 0)
 		r = new_data(s, p->flow, acked);
 	else if (f->next > f->una)
-		r = duplicate(s, p->flow);
+		r = duplicate(s, p->flow, p->told_segments);
 	return r ? r : send_window(s, p->flow);
 }
 
@@ -327,12 +370,14 @@ static int receive(struct sim *s, const struct sim_packet *p)
 	struct sim_packet ack = {
 		.sent_ns = p->sent_ns, .flow = p->flow, .generation = p->generation,
 		.bytes = SIM_HEADERS, .path = f->ack_path,
+		.segments = 1, .told_segments = 1,
 		.flags = PKT_ACK | (p->flags & PKT_AGAIN) | (p->flags & PKT_CE ? PKT_ECE : 0),
 	};
 	int r = 0;
 
 	if (p->seq > f->received) {
 		r = keep_early(f, p->seq, to);
+		ack.told_segments = p->segments;
 	} else if (to > f->received) {
 		f->received = to;
 		take_over(f);
@@ -342,6 +387,11 @@ static int receive(struct sim *s, const struct sim_packet *p)
 	if (!was_complete && f->received >= f->bytes)
 		count_finished(s, f);
 	ack.seq = f->received;
+	if (f->n_beyond) {
+		const uint64_t hole = f->beyond[0].from - f->received;
+
+		ack.payload = hole < UINT16_MAX ? hole : UINT16_MAX;
+	}
 	return stage_enter(s, &ack);
 }
 

@@ -101,6 +101,7 @@ int sim_add_path(struct sim *s, const uint16_t *stages, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		path->delay_ns += s->stage[stages[i]].delay_ns;
 		path->ns_per_byte = fmax(path->ns_per_byte, s->stage[stages[i]].ns_per_byte);
+		path->ns_per_byte_all += s->stage[stages[i]].ns_per_byte;
 	}
 	return (int)s->n_paths - 1;
 }
@@ -108,7 +109,7 @@ int sim_add_path(struct sim *s, const uint16_t *stages, size_t n)
 static bool flow_ok(const struct sim *s, const struct sim_flow_params *p)
 {
 	return p->data_path < s->n_paths && p->ack_path < s->n_paths &&
-	       (unsigned int)p->cc < SIM_CC_MAX;
+	       (unsigned int)p->cc < SIM_CC_MAX && p->gso_bytes <= SIM_GSO_MAX;
 }
 
 int sim_add_flow(struct sim *s, const struct sim_flow_params *p)
@@ -171,7 +172,9 @@ static int arrive(struct sim *s, uint32_t index)
 static int blast(struct sim *s, uint32_t index)
 {
 	struct sim_blast *b = &s->blast[index];
-	const struct sim_packet p = { .bytes = b->p.bytes, .path = b->p.path, .flags = PKT_NOBODY };
+	const struct sim_packet p = {
+		.bytes = b->p.bytes, .path = b->p.path, .flags = PKT_NOBODY, .segments = 1,
+	};
 	const uint64_t next = s->now_ns + gap_ns(&b->gaps, b->p.packets_per_s);
 	int r;
 

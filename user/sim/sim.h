@@ -8,9 +8,15 @@
  * topology with fixed routes can be built: a bottleneck, a parking lot, a leaf and its spine.
  *
  * Senders are window-based: Reno with ECN (RFC 5681, 6582, 3168), DCTCP (RFC 8257) and CUBIC
- * (RFC 9438); see cc.c. Receivers
- * acknowledge every packet, and echo its CE mark with that acknowledgement. Losses are repaired as
- * NewReno does, one a round trip, without SACK; the handshake takes no time.
+ * (RFC 9438); see cc.c. Receivers acknowledge every packet, and echo its CE mark with that
+ * acknowledgement. Losses are repaired as NewReno does, one packet a round trip, without SACK; the
+ * handshake takes no time.
+ *
+ * With GSO a sender makes packets of up to 64 KB, which stay whole along their path, as on a host
+ * and on routers with GRO. A queue decides once for all segments and counts each, and their headers,
+ * as the qdisc does; the receiver has GRO and acknowledges the packet once. A sender waits with less
+ * than a full packet until it may send a third of its window (as Linux), while something is under
+ * way whose acknowledgement will let it go on.
  *
  * Times are nanoseconds, sizes bytes on the wire with the Ethernet header (as a qdisc counts them),
  * rates bits per second. The same seed gives the same run on every machine. Nothing here keeps
@@ -48,7 +54,7 @@ struct sim_stage_params {
 };
 
 struct sim_stage_stats {
-	uint64_t packets, bytes;	/* sent */
+	uint64_t packets, bytes;	/* sent; a GSO packet counts by its segments, here and below */
 	uint64_t ce_packets, ce_bytes;
 	uint64_t early_drops, limit_drops;
 	uint64_t backlog_bytes, backlog_max_bytes;
@@ -60,6 +66,9 @@ struct sim_stage_stats {
 
 /* --- flows ------------------------------------------------------------------ */
 
+/* Most payload of a GSO packet: 45 segments of SIM_MSS. */
+#define SIM_GSO_MAX	65160
+
 enum sim_cc { SIM_RENO, SIM_DCTCP, SIM_CUBIC, SIM_CC_MAX };
 
 struct sim_flow_params {
@@ -67,6 +76,7 @@ struct sim_flow_params {
 	uint64_t bytes;		/* of payload; UINT64_MAX never ends */
 	enum sim_cc cc;
 	bool ecn;		/* packets are ECT(0) */
+	uint32_t gso_bytes;	/* most payload of one packet, to SIM_GSO_MAX; 0: a segment */
 };
 
 const char *sim_cc_name(enum sim_cc cc);

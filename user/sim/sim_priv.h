@@ -46,10 +46,12 @@ struct sim_packet {
 	uint64_t at_ns;		/* into the queue, or out of the link */
 	uint32_t flow, generation;
 	uint32_t bytes;		/* on the wire */
-	uint16_t payload;
+	uint16_t payload;	/* of an acknowledgement: bytes of the hole at seq, 0 without one */
 	uint16_t path;
 	uint8_t hop;
 	uint8_t flags;		/* PKT_* */
+	uint8_t segments;	/* 1, more for a GSO packet */
+	uint8_t told_segments;	/* of an acknowledgement: of the packet that it is for */
 };
 
 /* A ring of packets; grows. */
@@ -81,6 +83,7 @@ struct sim_path {
 	uint16_t *stage;
 	size_t n;
 	double ns_per_byte;	/* of its slowest stage */
+	double ns_per_byte_all;	/* sum over its stages */
 	uint64_t delay_ns;
 };
 
@@ -103,9 +106,11 @@ struct sim_flow {
 	enum sim_cc cc;
 	uint16_t data_path, ack_path;
 	uint64_t bytes, started_ns;
+	uint32_t packet_bytes;	/* at most, of payload: whole segments */
 
 	/* The sender. */
 	uint64_t una, next;
+	uint32_t hole;		/* bytes known to be missing at una; 0: not known */
 	double cwnd, ssthresh;	/* bytes of payload */
 	uint32_t dupacks;
 	bool recovering;

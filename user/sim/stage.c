@@ -113,7 +113,7 @@ static bool accept(struct sim_stage *st, struct sim_packet *p)
 	bool ramp, turn;
 
 	if (st->limit_bytes && st->stats.backlog_bytes + p->bytes > st->limit_bytes) {
-		st->stats.limit_drops++;
+		st->stats.limit_drops += p->segments;
 		return false;
 	}
 	ramp = ramp_selects(st);
@@ -122,13 +122,13 @@ static bool accept(struct sim_stage *st, struct sim_packet *p)
 		return true;
 	if (p->flags & PKT_ECT) {
 		p->flags |= PKT_CE;
-		st->stats.ce_packets++;
+		st->stats.ce_packets += p->segments;
 		st->stats.ce_bytes += p->bytes;
 		return true;
 	}
 	if (!turn && !st->drop_non_ect)
 		return true;
-	st->stats.early_drops++;
+	st->stats.early_drops += p->segments;
 	return false;
 }
 
@@ -161,7 +161,7 @@ int stage_sent(struct sim *s, uint32_t stage)
 	struct sim_packet p = st->in_hand;
 	int r;
 
-	st->stats.packets++;
+	st->stats.packets += p.segments;
 	st->stats.bytes += p.bytes;
 	r = travel(s, stage, &p);
 	return r ? r : send_next(s, stage);
