@@ -250,6 +250,94 @@ static void test_load(void **state)
 	assert_int_not_equal(st2.bytes, st.bytes);
 }
 
+struct arrivals {
+	uint64_t n, hash, finished;
+};
+
+static void note_arrival(void *arg, const struct sim_flow_record *r)
+{
+	struct arrivals *a = arg;
+
+	if (r->ended_ns) {
+		assert_true(r->ended_ns > r->started_ns && r->slowdown >= 1);
+		a->finished++;
+		return;
+	}
+	a->n++;
+	for (int i = 0; i < 2; i++)
+		a->hash = (a->hash ^ (i ? r->bytes : r->started_ns)) * 0x100000001b3;
+}
+
+/* What a policy does shifts no arrival by a nanosecond and no size by a byte. */
+static void test_common_arrivals(void **state)
+{
+	static const double bytes[] = { 100, 20000, 900000 }, share[] = { 0, 0.7, 1 };
+	const struct dist sizes = { (double *)bytes, (double *)share, 3 };
+	struct arrivals seen[3] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct sim *s = bottleneck(21, GBIT, MS, 200000, step(i ? 20000 : 90000));
+		const struct sim_source_params p = {
+			.flow = { .ack_path = 1, .cc = i == 2 ? SIM_CUBIC : SIM_DCTCP, .ecn = true },
+			.sizes = &sizes, .flows_per_s = 1000, .until_ns = 2 * S,
+		};
+		/* A ramp draws random numbers where a step does not. */
+		const struct sluice_aqm_params ramp = { 10000, 100000, 500000 };
+
+		sim_watch_flows(s, note_arrival, &seen[i]);
+		assert_int_equal(sim_add_source(s, &p), 0);
+		assert_int_equal(sim_run(s, S), 0);
+		if (i)
+			sim_set_aqm(s, 0, &ramp);
+		assert_int_equal(sim_run(s, 5 * S), 0);
+		sim_free(s);
+	}
+	assert_true(seen[0].n > 1800);
+	assert_int_equal(seen[0].n, seen[0].finished);
+	for (int i = 1; i < 3; i++) {
+		assert_int_equal(seen[i].n, seen[0].n);
+		assert_true(seen[i].hash == seen[0].hash);
+	}
+}
+
+/* A flow that is starved is no smaller number of flows: it is longer than what has been seen. */
+static void test_censored(void **state)
+{
+	struct sim *s = bottleneck(1, 1e7, MS, 0, (struct sluice_aqm_params)NEVER_MARKS);
+	struct sim_class_stats c = { .flows = 90 };
+	struct sim_flow_stats f;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		add_flow(s, SIM_RENO, false, i ? 5000000 : 5000);
+	add_flow(s, SIM_RENO, false, UINT64_MAX);
+	assert_int_equal(sim_run(s, S), 0);
+	sim_flow_read(s, &f);
+	assert_int_equal(f.class[0].flows, 1);
+	assert_int_equal(f.class[0].unfinished, 0);
+	assert_int_equal(f.class[3].flows, 0);
+	assert_int_equal(f.class[3].unfinished, 2);	/* not the endless one */
+	assert_int_equal(f.unfinished, 3);
+	assert_true(f.class[3].unfinished_age_sum_ns == 2e9);
+	assert_true(sim_slowdown_quantile(&f.class[3], 0.5) < 0);
+	close_to(f.traffic[0][3].acked_bytes + 5000, f.acked_bytes, 1e-9, "goodput by class");
+	assert_true(f.traffic[0][0].flows == 1 && f.traffic[1][0].flows == 0);
+	sim_free(s);
+
+	/* Ten of 100 unfinished, in a slot beyond all others: the quantiles below 0.9 stand. */
+	c.slowdown_hist[8] = 50;
+	c.slowdown_hist[16] = 40;
+	c.unfinished_hist[24] = c.unfinished = 10;
+	close_to(sim_slowdown_quantile(&c, 0.5), exp2(8.5 / 8), 1e-9, "median");
+	close_to(sim_slowdown_quantile(&c, 0.9), exp2(16.5 / 8), 1e-9, "quantile 0.9");
+	assert_true(sim_slowdown_quantile(&c, 0.95) < 0);
+	/* Ten that were young say less: 40 of the 40 that could be seen had a slowdown of 4. */
+	c.unfinished_hist[24] = 0;
+	c.unfinished_hist[8] = 10;
+	close_to(sim_slowdown_quantile(&c, 0.99), exp2(16.5 / 8), 1e-9, "quantile 0.99");
+}
+
 static void test_bad_input(void **state)
 {
 	static const struct { const char *text, *said; } bad[] = {
@@ -297,6 +385,8 @@ int main(void)
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_parking_lot),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_common_arrivals),
+		cmocka_unit_test(test_censored),
 		cmocka_unit_test(test_bad_input),
 	};
 

@@ -46,37 +46,6 @@ static int slot(struct sim *s, uint32_t *ret)
 	return 0;
 }
 
-static unsigned int class_of(uint64_t bytes)
-{
-	return bytes <= 10000 ? 0 : bytes <= 100000 ? 1 : bytes <= 1000000 ? 2 : 3;
-}
-
-static double wire_bytes(double payload)
-{
-	return payload + ceil(payload / SIM_MSS) * SIM_HEADERS;
-}
-
-/* The last byte has arrived. */
-static void count_finished(struct sim *s, const struct sim_flow *f)
-{
-	const struct sim_path *path = &s->path[f->data_path];
-	struct sim_class_stats *c = &s->stats.class[class_of(f->bytes)];
-	const double first = f->bytes < f->packet_bytes ? f->bytes : f->packet_bytes;
-	/* The first packet goes from stage to stage, the others are behind it at the slowest one. */
-	const double alone_ns = path->delay_ns + wire_bytes(f->bytes) * path->ns_per_byte +
-		wire_bytes(first) * (path->ns_per_byte_all - path->ns_per_byte);
-	const double fct_ns = s->now_ns - f->started_ns;
-	const double slowdown = alone_ns > 0 ? fct_ns / alone_ns : 1;
-	int slot = slowdown > 1 ? log2(slowdown) * 8 : 0;
-
-	s->stats.finished++;
-	s->stats.unfinished--;
-	c->flows++;
-	c->fct_sum_ns += fct_ns;
-	c->slowdown_sum += slowdown;
-	c->slowdown_hist[slot < 127 ? slot : 127]++;
-}
-
 static void release(struct sim *s, uint32_t flow)
 {
 	struct sim_flow *f = &s->flow[flow];
@@ -181,8 +150,7 @@ int flow_start(struct sim *s, const struct sim_flow_params *p)
 		.cwnd = INITIAL_WINDOW, .ssthresh = HUGE_VAL, .alpha = 1, .rto_ns = RTO_FIRST_NS,
 		.beyond = f->beyond, .room_beyond = f->room_beyond,
 	};
-	s->stats.started++;
-	s->stats.unfinished++;
+	count_started(s, f);
 	r = send_window(s, flow);
 	return r ? r : (int)flow;
 }
@@ -273,7 +241,7 @@ static int acknowledged(struct sim *s, const struct sim_packet *p)
 	if (p->seq >= f->una)
 		f->hole = p->payload;
 	if (acked > 0) {
-		s->stats.acked_bytes += acked;
+		count_acked(s, f, acked);
 		f->una = p->seq;
 		if (f->next < f->una)
 			f->next = f->una;

@@ -231,19 +231,8 @@ uint64_t sim_events(const struct sim *s)
 	return s->events;
 }
 
-void sim_flow_read(const struct sim *s, struct sim_flow_stats *out)
+void sim_watch_flows(struct sim *s, sim_watch *fn, void *arg)
 {
-	*out = s->stats;
-}
-
-double sim_slowdown_quantile(const struct sim_class_stats *c, double q)
-{
-	double rank = q * c->flows, seen = 0;
-
-	for (int i = 0; i < 128 && c->flows; i++) {
-		seen += c->slowdown_hist[i];
-		if (seen >= rank)
-			return exp2((i + 0.5) / 8);
-	}
-	return -1;
+	s->watch = fn;
+	s->watch_arg = arg;
 }

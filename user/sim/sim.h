@@ -102,10 +102,21 @@ struct sim_blast_params {
  * alone on its path. By size: up to 10 KB, 100 KB, 1 MB, and above.
  */
 #define SIM_CLASSES	4
+#define SIM_SLOTS	128	/* slot i: 2^(i/8) <= slowdown < 2^((i+1)/8) */
 struct sim_class_stats {
-	uint64_t flows;
+	uint64_t flows;			/* finished */
 	double fct_sum_ns, slowdown_sum;
-	uint64_t slowdown_hist[128];	/* slot i: 2^(i/8) <= slowdown < 2^((i+1)/8) */
+	uint64_t slowdown_hist[SIM_SLOTS];
+	/* When this was read, and how they stood then; without flows that never end. */
+	uint64_t unfinished;
+	double unfinished_age_sum_ns;
+	uint64_t unfinished_hist[SIM_SLOTS];
+};
+
+struct sim_traffic_stats {
+	uint64_t flows;			/* finished */
+	double fct_sum_ns, slowdown_sum;
+	double acked_bytes;		/* payload, of all flows: goodput */
 };
 
 struct sim_flow_stats {
@@ -113,7 +124,18 @@ struct sim_flow_stats {
 	uint64_t retransmits, timeouts;
 	double acked_bytes;			/* payload, over all flows, finished or not */
 	struct sim_class_stats class[SIM_CLASSES];
+	struct sim_traffic_stats traffic[2][SIM_CLASSES];	/* without and with ECN */
 };
+
+/* A flow that has started (ended_ns is 0), or whose last byte has arrived. */
+struct sim_flow_record {
+	uint64_t started_ns, ended_ns, bytes;
+	uint16_t data_path, ack_path;
+	enum sim_cc cc;
+	bool ecn;
+	double slowdown;
+};
+typedef void sim_watch(void *arg, const struct sim_flow_record *r);
 
 /* --- a run ------------------------------------------------------------------ */
 
@@ -135,7 +157,12 @@ uint64_t sim_now_ns(const struct sim *s);
 uint64_t sim_events(const struct sim *s);	/* packets put into a stage or taken out */
 void sim_stage_read(const struct sim *s, unsigned int stage, struct sim_stage_stats *out);
 void sim_flow_read(const struct sim *s, struct sim_flow_stats *out);
-/* A quantile of a class's slowdowns, by the middle of its slot; negative without flows. */
+/* Calls fn for every flow from now on; NULL ends that. */
+void sim_watch_flows(struct sim *s, sim_watch *fn, void *arg);
+/*
+ * A quantile of a class's slowdowns, by the middle of its slot, unfinished flows taken for censored.
+ * Negative without flows, and where so many have not finished that it cannot be told.
+ */
 double sim_slowdown_quantile(const struct sim_class_stats *c, double q);
 
 #endif

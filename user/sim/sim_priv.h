@@ -134,6 +134,15 @@ int flow_start(struct sim *s, const struct sim_flow_params *p);
 int flow_packet(struct sim *s, const struct sim_packet *p);	/* at the end of its path */
 int flow_timeout(struct sim *s, uint32_t flow);
 
+/* --- what is counted (stats.c) ------------------------------------------------- */
+
+double alone_ns(const struct sim_path *path, double bytes, double packet_bytes);
+void class_finished(struct sim_class_stats *c, double fct_ns, double slowdown);
+void class_unfinished(struct sim_class_stats *c, double age_ns, double slowdown);
+void count_started(struct sim *s, const struct sim_flow *f);
+void count_finished(struct sim *s, const struct sim_flow *f);
+void count_acked(struct sim *s, const struct sim_flow *f, double bytes);
+
 /* --- congestion control (cc.c) ------------------------------------------------- */
 
 enum sim_signal { SIM_MARK, SIM_LOSS, SIM_TIMEOUT };
@@ -175,6 +184,8 @@ struct sim {
 	uint32_t *idle_flow;	/* slots that are free */
 	uint32_t n_idle;
 	struct sim_flow_stats stats;
+	sim_watch *watch;
+	void *watch_arg;
 };
 
 #endif
