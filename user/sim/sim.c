@@ -59,15 +59,18 @@ void sim_free(struct sim *s)
 
 int sim_add_stage(struct sim *s, const struct sim_stage_params *p)
 {
+	const double rate_bps = p->trace ? p->trace->mean_bps : p->rate_bps;
 	struct sim_stage *st;
 
-	if (p->rate_bps < 0 || p->aqm.qth_min > p->aqm.qth_max || p->aqm.max_p > SLUICE_AQM_PPM ||
+	if (p->rate_bps < 0 || (p->trace && !(p->trace->mean_bps > 0)) || p->aqm.qth_min > p->aqm.qth_max || p->aqm.max_p > SLUICE_AQM_PPM ||
 	    s->n_stages > INDEX_MAX)
 		return -EINVAL;
 	st = add((void **)&s->stage, &s->n_stages, sizeof(*st));
 	if (!st)
 		return -ENOMEM;
-	st->ns_per_byte = p->rate_bps > 0 ? 8e9 / p->rate_bps : 0;
+	st->ns_per_byte = rate_bps > 0 ? 8e9 / rate_bps : 0;
+	st->trace = p->trace;
+	st->rate_set_ns = s->now_ns;
 	st->delay_ns = p->delay_ns;
 	st->limit_bytes = p->limit_bytes;
 	st->drop_non_ect = p->drop_non_ect;

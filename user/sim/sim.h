@@ -35,6 +35,7 @@
 #include <sluice/aqm.h>
 
 #include "lib/dist.h"
+#include "lib/link_trace.h"
 
 #define SIM_MSS		1448	/* payload of a full segment */
 #define SIM_HEADERS	66	/* Ethernet, IPv4, TCP with time stamps */
@@ -45,6 +46,8 @@ struct sim;
 
 struct sim_stage_params {
 	double rate_bps;	/* 0: no queue and no rate */
+	/* Or a rate that varies; the caller's, and stays there. A run begins at its beginning. */
+	const struct link_trace *trace;
 	uint64_t delay_ns;	/* of propagation */
 	uint32_t limit_bytes;	/* a packet that would exceed it is dropped; 0: none is */
 	struct sluice_aqm_params aqm;
@@ -58,6 +61,7 @@ struct sim_stage_stats {
 	uint64_t ce_packets, ce_bytes;
 	uint64_t early_drops, limit_drops;
 	uint64_t backlog_bytes, backlog_max_bytes;
+	double capacity_bytes;		/* what the link could have sent, until now */
 	double backlog_byte_ns;		/* integral over time, until now */
 	uint64_t backlogged_ns;
 	double wait_sum_ns;		/* from arrival until the last bit has left */
@@ -152,6 +156,11 @@ int sim_run(struct sim *s, uint64_t until_ns);
 
 /* Of packets that arrive from now on. */
 void sim_set_aqm(struct sim *s, unsigned int stage, const struct sluice_aqm_params *p);
+/*
+ * Of packets that begin to be sent from now on; not of a stage without a rate or with a trace
+ * (-EINVAL). Slowdowns stay relative to the rate at the beginning.
+ */
+int sim_set_rate(struct sim *s, unsigned int stage, double rate_bps);
 
 uint64_t sim_now_ns(const struct sim *s);
 uint64_t sim_events(const struct sim *s);	/* packets put into a stage or taken out */

@@ -61,7 +61,9 @@ struct sim_fifo {
 };
 
 struct sim_stage {
-	double ns_per_byte;	/* 0: no queue */
+	double ns_per_byte;	/* 0: no queue; of a trace its mean */
+	const struct link_trace *trace;
+	size_t cursor;		/* in the trace */
 	uint64_t delay_ns;
 	uint32_t limit_bytes;
 	bool drop_non_ect, sending;
@@ -71,6 +73,7 @@ struct sim_stage {
 	struct sim_packet in_hand;	/* being sent */
 	struct sim_fifo queue, under_way;
 	uint64_t changed_ns;		/* the backlog, last */
+	uint64_t rate_set_ns;		/* stats.capacity_bytes is up to here */
 	struct rng rng;
 	struct sim_stage_stats stats;
 };

@@ -75,7 +75,7 @@ static void count_sojourn(struct sim_stage_stats *st, uint64_t ns)
 static int send_next(struct sim *s, uint32_t stage)
 {
 	struct sim_stage *st = &s->stage[stage];
-	double ns;
+	uint64_t sent_ns;
 
 	st->sending = st->queue.n;
 	if (!st->sending)
@@ -84,10 +84,13 @@ static int send_next(struct sim *s, uint32_t stage)
 	st->in_hand = fifo_pop(&st->queue);
 	s->events++;
 	st->stats.backlog_bytes -= st->in_hand.bytes;
-	ns = st->in_hand.bytes * st->ns_per_byte;
+	if (st->trace)
+		sent_ns = link_trace_sent_ns(st->trace, &st->cursor, s->now_ns, st->in_hand.bytes);
+	else
+		sent_ns = s->now_ns + (uint64_t)(st->in_hand.bytes * st->ns_per_byte + 0.5);
 	count_sojourn(&st->stats, s->now_ns - st->in_hand.at_ns);
-	st->stats.wait_sum_ns += (double)(s->now_ns - st->in_hand.at_ns) + ns;
-	return heap_push(&s->heap, s->now_ns + (uint64_t)(ns + 0.5), SIM_EV_SENT, stage);
+	st->stats.wait_sum_ns += (double)(sent_ns - st->in_hand.at_ns);
+	return heap_push(&s->heap, sent_ns, SIM_EV_SENT, stage);
 }
 
 static bool ramp_selects(struct sim_stage *st)
@@ -182,10 +185,32 @@ int stage_arrives(struct sim *s, uint32_t stage)
 	return p.flags & PKT_NOBODY ? 0 : flow_packet(s, &p);
 }
 
+static void count_capacity(struct sim_stage *st, uint64_t now_ns)
+{
+	if (st->trace)
+		st->stats.capacity_bytes = link_trace_bytes(st->trace, now_ns) -
+					   link_trace_bytes(st->trace, st->rate_set_ns);
+	else if (st->ns_per_byte > 0)
+		st->stats.capacity_bytes += (now_ns - st->rate_set_ns) / st->ns_per_byte;
+}
+
+int sim_set_rate(struct sim *s, unsigned int stage, double rate_bps)
+{
+	struct sim_stage *st = &s->stage[stage];
+
+	if (st->trace || !st->ns_per_byte || !(rate_bps > 0))
+		return -EINVAL;
+	count_capacity(st, s->now_ns);
+	st->rate_set_ns = s->now_ns;
+	st->ns_per_byte = 8e9 / rate_bps;
+	return 0;
+}
+
 void sim_stage_read(const struct sim *s, unsigned int stage, struct sim_stage_stats *out)
 {
 	struct sim_stage now = s->stage[stage];
 
 	integrate(&now, s->now_ns);
+	count_capacity(&now, s->now_ns);
 	*out = now.stats;
 }
