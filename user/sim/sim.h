@@ -41,6 +41,7 @@
 #define SIM_HEADERS	66	/* Ethernet, IPv4, TCP with time stamps */
 
 struct sim;
+struct sim_topology;	/* sim/topology.h */
 
 /* --- stages ----------------------------------------------------------------- */
 
@@ -85,12 +86,53 @@ struct sim_flow_params {
 
 const char *sim_cc_name(enum sim_cc cc);
 
+/* Where and of what kind the flows of a source are. */
+#define SIM_MIX_MAX	4
+struct sim_hosts {
+	uint16_t first, n;
+};
+struct sim_mix {
+	double share;			/* of flows, relative to the other shares */
+	enum sim_cc cc;
+	bool ecn;
+	uint32_t gso_bytes;
+};
+struct sim_between {
+	/* Two hosts at random, never one and the same; NULL: the flow's own paths. */
+	const struct sim_topology *topology;	/* the caller's, and stays there */
+	struct sim_hosts from, to;
+	struct sim_mix mix[SIM_MIX_MAX];	/* without shares: the flow's own kind */
+};
+
+/*
+ * When a source is active: for length_ns from from_ns on, and again after each period. All 0: always.
+ * Sources with windows side by side are a workload that switches.
+ */
+struct sim_window {
+	uint64_t from_ns, length_ns, period_ns;
+};
+
 /* Poisson arrivals of flows. */
 struct sim_source_params {
 	struct sim_flow_params flow;	/* bytes are drawn from sizes */
 	const struct dist *sizes;	/* the caller's, and stays there */
-	double flows_per_s;
+	double flows_per_s;		/* while it is on */
 	uint64_t until_ns;		/* no arrival after that */
+	struct sim_between between;
+	struct sim_window window;
+	uint64_t on_ns, off_ns;		/* means of exponential periods; off 0: always on */
+};
+
+/* Queries, as Poisson arrivals or at equal distances, that hosts answer with a flow each at once. */
+struct sim_incast_params {
+	struct sim_flow_params flow;	/* an answer; its paths do not matter */
+	const struct dist *sizes;	/* of answers; NULL: flow.bytes */
+	struct sim_between between;	/* from those that answer, to those that ask */
+	unsigned int degree;		/* answers; more than there are hosts: several each */
+	double queries_per_s;
+	bool periodic;
+	uint64_t until_ns;
+	struct sim_window window;
 };
 
 /* Poisson arrivals of packets that nobody answers. */
@@ -128,6 +170,7 @@ struct sim_flow_stats {
 	uint64_t retransmits, timeouts;
 	double acked_bytes;			/* payload, over all flows, finished or not */
 	struct sim_class_stats class[SIM_CLASSES];
+	struct sim_class_stats query;		/* from the question to the last answer's last byte */
 	struct sim_traffic_stats traffic[2][SIM_CLASSES];	/* without and with ECN */
 };
 
@@ -150,6 +193,7 @@ int sim_add_stage(struct sim *s, const struct sim_stage_params *p);
 int sim_add_path(struct sim *s, const uint16_t *stages, size_t n);
 int sim_add_flow(struct sim *s, const struct sim_flow_params *p);	/* starts now */
 int sim_add_source(struct sim *s, const struct sim_source_params *p);
+int sim_add_incast(struct sim *s, const struct sim_incast_params *p);
 int sim_add_blast(struct sim *s, const struct sim_blast_params *p);
 /* -ENOMEM leaves the run where it is. */
 int sim_run(struct sim *s, uint64_t until_ns);

@@ -13,12 +13,13 @@
  * does not depend on the heap's shape. A link has at most two events, one for the packet that
  * is being sent and one for the first that is under way: those behind it arrive later.
  */
-enum sim_kind { SIM_EV_SENT, SIM_EV_ARRIVES, SIM_EV_TIMEOUT, SIM_EV_SOURCE, SIM_EV_BLAST };
+enum sim_kind { SIM_EV_SENT, SIM_EV_ARRIVES, SIM_EV_TIMEOUT, SIM_EV_SOURCE, SIM_EV_INCAST,
+		SIM_EV_BLAST };
 
 struct sim_event {
 	uint64_t time_ns;
 	uint64_t order;
-	uint32_t index;		/* of the stage, flow, source or blast */
+	uint32_t index;		/* of the stage, flow, source, incast or blast */
 	uint32_t kind;		/* enum sim_kind */
 };
 
@@ -87,6 +88,7 @@ struct sim_path {
 	size_t n;
 	double ns_per_byte;	/* of its slowest stage */
 	double ns_per_byte_all;	/* sum over its stages */
+	double ns_per_byte_last;	/* of the last stage with a rate */
 	uint64_t delay_ns;
 };
 
@@ -110,6 +112,7 @@ struct sim_flow {
 	uint16_t data_path, ack_path;
 	uint64_t bytes, started_ns;
 	uint32_t packet_bytes;	/* at most, of payload: whole segments */
+	uint32_t query;		/* that it answers, plus 1; 0: none */
 
 	/* The sender. */
 	uint64_t una, next;
@@ -139,6 +142,16 @@ int flow_timeout(struct sim *s, uint32_t flow);
 
 /* --- what is counted (stats.c) ------------------------------------------------- */
 
+/* A question that has not all of its answers. */
+struct sim_query {
+	uint64_t started_ns;
+	uint32_t left;		/* 0: the slot is free */
+	/* Of its answers: at the last link together, and the longest path and time alone. */
+	double last_link_ns, delay_ns, alone_ns;
+};
+
+int query_begin(struct sim *s, uint32_t answers, uint32_t *ret);
+double wire_bytes(double payload);
 double alone_ns(const struct sim_path *path, double bytes, double packet_bytes);
 void class_finished(struct sim_class_stats *c, double fct_ns, double slowdown);
 void class_unfinished(struct sim_class_stats *c, double age_ns, double slowdown);
@@ -162,17 +175,39 @@ struct sim_cc_ops {
 
 extern const struct sim_cc_ops sim_cc_ops[SIM_CC_MAX];
 
-/* --- the rest (sim.c) --------------------------------------------------------- */
+/* --- sources (source.c) --------------------------------------------------------- */
+
+struct sim_gaps {
+	double per_s;
+	bool periodic;
+	uint64_t on_ns, off_ns, on_until_ns;
+	struct sim_window window;
+	struct rng rng;
+};
 
 struct sim_source {
 	struct sim_source_params p;
-	struct rng gaps, sizes;
+	struct sim_gaps gaps;
+	struct rng sizes, places;
+};
+
+struct sim_incast {
+	struct sim_incast_params p;
+	struct sim_gaps gaps;
+	struct rng sizes, places;
+	uint16_t *order;	/* scratch: hosts that may be asked */
 };
 
 struct sim_blast {
 	struct sim_blast_params p;
-	struct rng gaps;
+	struct sim_gaps gaps;
 };
+
+int source_arrives(struct sim *s, uint32_t source);
+int incast_arrives(struct sim *s, uint32_t incast);
+int blast_arrives(struct sim *s, uint32_t blast);
+
+/* --- the rest (sim.c) --------------------------------------------------------- */
 
 struct sim {
 	uint64_t now_ns, events;
@@ -182,13 +217,18 @@ struct sim {
 	struct sim_path *path;
 	struct sim_flow *flow;
 	struct sim_source *source;
+	struct sim_incast *incast;
 	struct sim_blast *blast;
-	uint32_t n_stages, n_paths, n_flows, n_sources, n_blasts;
-	uint32_t *idle_flow;	/* slots that are free */
-	uint32_t n_idle;
+	struct sim_query *query;
+	uint32_t n_stages, n_paths, n_flows, n_sources, n_incasts, n_blasts, n_queries;
+	uint32_t *idle_flow, *idle_query;	/* slots that are free */
+	uint32_t n_idle, n_idle_queries;
 	struct sim_flow_stats stats;
 	sim_watch *watch;
 	void *watch_arg;
 };
+
+/* One more element of an array, zeroed, or NULL. */
+void *sim_grow(void **array, uint32_t *n, size_t size);
 
 #endif

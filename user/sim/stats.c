@@ -3,7 +3,9 @@
  * What is counted of flows. One that has not ended when somebody reads is censored: it is known to
  * take at least as long as until now. To leave it out would favour the policy that starves it.
  */
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "sim/sim_priv.h"
 
@@ -12,7 +14,7 @@ static unsigned int class_of(uint64_t bytes)
 	return bytes <= 10000 ? 0 : bytes <= 100000 ? 1 : bytes <= 1000000 ? 2 : 3;
 }
 
-static double wire_bytes(double payload)
+double wire_bytes(double payload)
 {
 	return payload + ceil(payload / SIM_MSS) * SIM_HEADERS;
 }
@@ -72,6 +74,47 @@ void count_started(struct sim *s, const struct sim_flow *f)
 		tell(s, f, 0);
 }
 
+/* --- queries ----------------------------------------------------------------------- */
+
+int query_begin(struct sim *s, uint32_t answers, uint32_t *ret)
+{
+	if (!s->n_idle_queries) {
+		uint32_t room = s->n_queries + 1, *idle;
+
+		/* A slot more for each that is asked, never for each that was. */
+		idle = realloc(s->idle_query, room * sizeof(*idle));
+		if (!idle)
+			return -ENOMEM;
+		s->idle_query = idle;
+		if (!sim_grow((void **)&s->query, &s->n_queries, sizeof(*s->query)))
+			return -ENOMEM;
+		s->idle_query[s->n_idle_queries++] = s->n_queries - 1;
+	}
+	*ret = s->idle_query[--s->n_idle_queries];
+	s->query[*ret] = (struct sim_query){ .started_ns = s->now_ns, .left = answers };
+	return 0;
+}
+
+/* Alone its answers would fill the last link, or the longest of them take its own time. */
+static double query_slowdown(const struct sim *s, const struct sim_query *q)
+{
+	const double alone = fmax(q->alone_ns, q->delay_ns + q->last_link_ns);
+
+	return alone > 0 ? (s->now_ns - q->started_ns) / alone : 1;
+}
+
+static void query_answered(struct sim *s, uint32_t query)
+{
+	struct sim_query *q = &s->query[query];
+
+	if (--q->left)
+		return;
+	class_finished(&s->stats.query, s->now_ns - q->started_ns, query_slowdown(s, q));
+	s->idle_query[s->n_idle_queries++] = query;
+}
+
+/* --- flows ------------------------------------------------------------------------- */
+
 /* The last byte has arrived. */
 void count_finished(struct sim *s, const struct sim_flow *f)
 {
@@ -87,6 +130,8 @@ void count_finished(struct sim *s, const struct sim_flow *f)
 	t->slowdown_sum += slowdown;
 	if (s->watch)
 		tell(s, f, s->now_ns);
+	if (f->query)
+		query_answered(s, f->query - 1);
 }
 
 void count_acked(struct sim *s, const struct sim_flow *f, double bytes)
@@ -104,6 +149,12 @@ void sim_flow_read(const struct sim *s, struct sim_flow_stats *out)
 		if (f->used && f->bytes != UINT64_MAX && f->received < f->bytes)
 			class_unfinished(&out->class[class_of(f->bytes)],
 					 s->now_ns - f->started_ns, slowdown_of(s, f));
+	}
+	for (uint32_t i = 0; i < s->n_queries; i++) {
+		const struct sim_query *q = &s->query[i];
+
+		if (q->left)
+			class_unfinished(&out->query, s->now_ns - q->started_ns, query_slowdown(s, q));
 	}
 }
 
