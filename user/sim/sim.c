@@ -137,8 +137,7 @@ int sim_run(struct sim *s, uint64_t until_ns)
 	struct sim_event ev;
 	int r = 0;
 
-	while (!r && s->heap.n && s->heap.event[0].time_ns <= until_ns) {
-		heap_pop(&s->heap, &ev);
+	while (!r && heap_pop(&s->heap, until_ns, &ev)) {
 		s->now_ns = ev.time_ns;
 		r = happen(s, &ev);
 	}

@@ -27,10 +27,12 @@ struct sim_heap {
 	struct sim_event *event;
 	size_t n, room;
 	uint64_t order;
+	bool no_root;		/* event[0] is taken, and counts in n */
 };
 
 int heap_push(struct sim_heap *h, uint64_t time_ns, enum sim_kind kind, uint32_t index);
-void heap_pop(struct sim_heap *h, struct sim_event *out);	/* not of an empty one */
+/* The first event, if it is not later than until_ns. */
+bool heap_pop(struct sim_heap *h, uint64_t until_ns, struct sim_event *out);
 
 /* --- packets and stages (stage.c) -------------------------------------------- */
 
