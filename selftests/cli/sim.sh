@@ -42,9 +42,60 @@ test_knobs()
 	jq -es '.[0].queue.backlog_mean_bytes * 2 < .[1].queue.backlog_mean_bytes' \
 		<<< "$low$high" > /dev/null
 	check_err $? "the threshold does not matter"
-	run ecn 0 | jq -e '.queue.ce_packets == 0' > /dev/null; check_err $? "marks without ECN"
-	run ecn 0 drop_non_ect 1 | jq -e '.queue.early_drops > 0 and .flows.unfinished == 0' > /dev/null
+	run ecn_percent 0 | jq -e '.queue.ce_packets == 0' > /dev/null; check_err $? "marks without ECN"
+	run ecn_percent 0 drop_non_ect 1 | jq -e '.queue.early_drops > 0 and .flows.unfinished == 0' > /dev/null
 	check_err $? "no early drops, or flows that do not recover from them"
+}
+
+holds()	# CONDITION WHAT PARAMETER VALUE...
+{
+	local out condition=$1 what=$2
+
+	shift 2
+	out=$(run "$@"); check_err $? "sim run $*"
+	jq -e "$condition" <<< "$out" > /dev/null; check_err $? "$what: $out"
+}
+
+# Every kind of workload, sender, link and network, by what only it can bring about.
+test_workloads()
+{
+	printf '500 0\n501 100\n' > "$tmpdir/small"
+	printf '0 400000\n1000 800000\n' > "$tmpdir/rates"
+	printf '0\n1\n2\n2\n' > "$tmpdir/opportunities"
+
+	holds '[.traffic[] | select(.goodput_bps > 0) | .ecn] | unique == [false, true]' \
+		"no mix of flows" ecn_percent 60
+	holds '.queue.ce_packets > 0 and .parameters.cc == "cubic"' "CUBIC" cc cubic endless 2
+	holds '.queries.flows == 19 and .queries.slowdown_mean >= 1 and .queue.backlog_max_bytes > 200000' \
+		"incast" incast_degree 40 load_percent 0 incast_bytes 10000
+	holds '.queue.backlog_max_bytes > 60000' "no GSO packet" gso_bytes 65160 endless 1 \
+		load_percent 0 qth_min 1 qth_max 1
+	holds '.classes[0].flows > 1000' "no small flows of the second file" \
+		switch_s 1 switch_sizes "$tmpdir/small"
+	holds '.flows.finished == .flows.started' "on and off" on_ms 50 off_ms 200
+	# A second of 400 and one of 800 Mbit/s; 2 ms of one packet and one of two, which then repeats.
+	holds '.queue.bytes * 8 > 0.95 * 1.2e9 and .queue.bytes * 8 < 1.2e9 and .queue.utilisation > 0.95' \
+		"rates of a file" link_trace "$tmpdir/rates" endless 4 load_percent 0
+	holds '.queue.bytes > 0.9 * 4000000 and .queue.bytes < 4000000' "opportunities of a file" \
+		link_trace "$tmpdir/opportunities" endless 4 load_percent 0
+	holds '.queue.bytes * 8 > 0.95 * 1.25e9 and .queue.bytes * 8 < 1.25e9' "steps of the rate" \
+		step_ms 100 step_percent 25 endless 4 load_percent 0
+	# The near sender of two, one round trip 20 times the other, has more than a fair share.
+	holds '.flows.unfinished == 2 and .queue.utilisation > 0.9' "round trips" \
+		senders 2 rtt_max_us 20000 endless 2 load_percent 0 qth_min 400000 qth_max 400000
+	holds '(.queues | length) == 4 and ([.queues[].utilisation] | min) > 0.95' "parking lot" \
+		topology parking_lot hops 4 endless 5 load_percent 0
+	holds '(.queues | length) == 2 * 6 + 2 * 2 * 3 and .flows.finished == .flows.started' \
+		"leaf and spine" topology leaf_spine leaves 2 spines 3 hosts_per_leaf 3 seconds 1
+}
+
+# Flows that cannot end in time are told, not left out.
+test_unfinished()
+{
+	holds '([.classes[].unfinished] | add) == .flows.unfinished - 20 and
+	       .flows.unfinished > 20 and
+	       ([.classes[] | select(.unfinished > .flows) | .slowdown_p99] | all(. == -1))' \
+		"unfinished flows" endless 20 load_percent 150 seconds 1
 }
 
 refused()	# PATTERN ARGUMENT...
@@ -66,7 +117,24 @@ test_refused()
 	refused "rtt_us must be 1 to" run "$sizes" rtt_us 0
 	refused "rtt_us must be 1 to" run "$sizes" rtt_us
 	refused "qth_min must not be above" run "$sizes" qth_min 9 qth_max 8
-	refused "nothing to simulate" run "$sizes" load_percent 0
+	refused "is nothing to simulate" run "$sizes" load_percent 0
+	refused "cc must be reno, dctcp or cubic" run "$sizes" cc bbr
+	refused "other_cc must be" run "$sizes" other_cc
+	refused "topology must be" run "$sizes" topology ring
+	refused "link_trace needs a file" run "$sizes" link_trace
+	refused "none: No such file" run "$sizes" link_trace "$tmpdir/none"
+	refused "none: No such file" run "$sizes" switch_s 1 switch_sizes "$tmpdir/none"
+	refused "switch_s and switch_sizes need each other" run "$sizes" switch_s 1
+	refused "on_ms and off_ms need each other" run "$sizes" off_ms 1
+	refused "rtt_max_us must not be below" run "$sizes" rtt_max_us 10
+	refused "need topology bottleneck" run "$sizes" rtt_max_us 2000 topology leaf_spine
+	refused "incast_degree needs" run "$sizes" incast_degree 2 topology parking_lot
+	refused "step_ms need topology" run "$sizes" step_ms 2 topology leaf_spine
+	refused "more than 65,000 paths" run "$sizes" topology leaf_spine leaves 100 hosts_per_leaf 20
+	refused "two hosts" run "$sizes" topology leaf_spine leaves 1 hosts_per_leaf 1
+	printf '0\n5\n4\n' > "$tmpdir/back"
+	refused "back:3: milliseconds must not decrease" run "$sizes" link_trace "$tmpdir/back"
+	refused "not both" run "$sizes" link_trace "$tmpdir/rates" step_ms 1
 	printf '5 0\n1 100\n' > "$tmpdir/bad"
 	refused "bad:2: sizes and shares must not decrease" run "$tmpdir/bad"
 }
@@ -87,6 +155,8 @@ test_ladder()
 
 run_test test_runs "a run can be repeated, and its books balance"
 run_test test_knobs "knobs do what they do in a qdisc, to the same arrivals"
+run_test test_workloads "workloads, senders, links and networks are what they are called"
+run_test test_unfinished "unfinished flows are counted"
 run_test test_ladder "the ladder has its rows"
 run_test test_refused "what is said wrong is refused with a sentence"
 tap_end

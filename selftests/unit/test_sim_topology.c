@@ -142,7 +142,7 @@ static void test_leaf_spine(void **state)
 	(void)state;
 	assert_int_equal(sim_build_leaf_spine(s, &p, &t), 0);
 	assert_int_equal(t.n_hosts, 15);
-	assert_int_equal(t.n_queues, 15 + 2 * 3 * 4);
+	assert_int_equal(t.n_queues, 2 * 15 + 2 * 3 * 4);
 	/* Every host reaches every other one, over two links or four. */
 	for (unsigned int from = 0; from < 15; from++) {
 		for (unsigned int to = 0; to < 15; to++) {

@@ -55,10 +55,18 @@ static const struct cli_command commands[] = {
 	  "log show FILE\n",
 	  "what the agents did, from a log that [learn] transitions has sluiced write" },
 	{ "sim", cmd_sim,
-	  "sim run SIZES [rate_kbps N] [rtt_us N] [load_percent N] [endless N] [seconds N] [seed N]\n"
+	  "sim run SIZES [rate_kbps N] [rtt_us N] [rtt_max_us N] [seconds N] [seed N]\n"
+	  "sim run SIZES ... [load_percent N] [endless N] [on_ms N off_ms N]\n"
+	  "sim run SIZES ... [switch_s N switch_sizes SIZES]\n"
+	  "sim run SIZES ... [incast_degree N] [incast_bytes N] [incast_per_s N] [incast_poisson 0|1]\n"
+	  "sim run SIZES ... [cc reno|dctcp|cubic] [other_cc ...] [ecn_percent N] [gso_bytes N]\n"
 	  "sim run SIZES ... [qth_min N] [qth_max N] [max_p N] [limit_bytes N] [drop_non_ect 0|1]\n"
-	  "sim run SIZES ... [ecn 0|1] [dctcp 0|1]\n",
-	  "simulate flows through a queue that marks as the qdisc does" },
+	  "sim run SIZES ... [link_trace FILE] [step_ms N] [step_percent N]\n"
+	  "sim run SIZES ... topology bottleneck [senders N] [access_kbps N]\n"
+	  "sim run SIZES ... topology parking_lot [hops N]\n"
+	  "sim run SIZES ... topology leaf_spine [leaves N] [spines N] [hosts_per_leaf N] "
+	  "[fabric_kbps N]\n",
+	  "simulate flows through queues that mark as the qdisc does" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

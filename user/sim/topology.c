@@ -248,13 +248,15 @@ int sim_build_leaf_spine(struct sim *s, const struct sim_leaf_spine_params *p,
 	if ((uint64_t)f.n_hosts * f.n_hosts * f.n_spines > PATHS_MAX ||
 	    2 * f.n_hosts + n_fabric > PATHS_MAX)
 		return -ENOSPC;
-	r = allocate(&t, f.n_hosts, f.n_spines, f.n_hosts + n_fabric);
+	r = allocate(&t, f.n_hosts, f.n_spines, 2 * f.n_hosts + n_fabric);
 	for (unsigned int i = 0; r >= 0 && i < f.n_hosts; i++)
 		r = sim_add_stage(s, &p->host);
 	for (unsigned int i = 0; r >= 0 && i < f.n_hosts; i++)
 		r = add_queue(s, &p->port, &t);
 	for (unsigned int i = 0; r >= 0 && i < n_fabric; i++)
 		r = add_queue(s, &p->fabric, &t);
+	for (unsigned int i = 0; r >= 0 && i < f.n_hosts; i++)
+		t.queue[t.n_queues++] = host_stage(i);
 	for (unsigned int i = 0; r >= 0 && i < f.n_hosts * f.n_hosts; i++)
 		if (i / f.n_hosts != i % f.n_hosts)
 			r = connect_hosts(s, &f, &t, i / f.n_hosts, i % f.n_hosts);

@@ -65,7 +65,7 @@ int sim_build_parking_lot(struct sim *s, const struct sim_parking_lot_params *p,
 /*
  * Leaves with hosts, each leaf linked with each spine; host h is at leaf h / hosts_per_leaf. What
  * goes to another leaf takes the spine of its hash. Its queues are first the ports to hosts, in
- * their order, then those of leaves to spines, then those of spines to leaves.
+ * their order, then those of leaves to spines, those of spines to leaves, and the hosts' own.
  */
 struct sim_leaf_spine_params {
 	unsigned int n_leaves, n_spines, hosts_per_leaf;
