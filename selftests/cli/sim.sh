@@ -47,9 +47,9 @@ test_knobs()
 	check_err $? "no early drops, or flows that do not recover from them"
 }
 
-holds()	# CONDITION WHAT PARAMETER VALUE...
+holds()	# CONDITION WHAT PARAMETER VALUE... -- leaves its document in $out
 {
-	local out condition=$1 what=$2
+	local condition=$1 what=$2
 
 	shift 2
 	out=$(run "$@"); check_err $? "sim run $*"
@@ -89,6 +89,23 @@ test_workloads()
 		"leaf and spine" topology leaf_spine leaves 2 spines 3 hosts_per_leaf 3 seconds 1
 }
 
+# A line for each flow, and the same arrivals whatever the threshold is.
+test_flow_log()
+{
+	local k
+
+	for k in 10000 400000; do
+		holds '.flows.finished > 100' "flows" qth_min $k qth_max $k flow_log "$tmpdir/log.$k"
+		[ "$(grep -vc '^#' "$tmpdir/log.$k")" = "$(jq .flows.finished <<< "$out")" ]
+		check_err $? "not as many lines as flows"
+		grep -v '^#' "$tmpdir/log.$k" | cut -f 1,2 | sort -n > "$tmpdir/arrivals.$k"
+	done
+	cmp -s "$tmpdir/arrivals.10000" "$tmpdir/arrivals.400000"; check_err $? "arrivals differ"
+	! cmp -s "$tmpdir/log.10000" "$tmpdir/log.400000"; check_err $? "nothing differs"
+	awk '!/^#/ && ($3 < 1 || $4 < 1 || $5 != 1 || $6 != "dctcp") { exit 1 }' "$tmpdir/log.10000"
+	check_err $? "strange flows: $(head -n 3 "$tmpdir/log.10000")"
+}
+
 # Flows that cannot end in time are told, not left out.
 test_unfinished()
 {
@@ -122,6 +139,7 @@ test_refused()
 	refused "other_cc must be" run "$sizes" other_cc
 	refused "topology must be" run "$sizes" topology ring
 	refused "link_trace needs a file" run "$sizes" link_trace
+	refused "none/log: No such file" run "$sizes" flow_log "$tmpdir/none/log"
 	refused "none: No such file" run "$sizes" link_trace "$tmpdir/none"
 	refused "none: No such file" run "$sizes" switch_s 1 switch_sizes "$tmpdir/none"
 	refused "switch_s and switch_sizes need each other" run "$sizes" switch_s 1
@@ -156,6 +174,7 @@ test_ladder()
 run_test test_runs "a run can be repeated, and its books balance"
 run_test test_knobs "knobs do what they do in a qdisc, to the same arrivals"
 run_test test_workloads "workloads, senders, links and networks are what they are called"
+run_test test_flow_log "flows are logged, and arrivals do not depend on knobs"
 run_test test_unfinished "unfinished flows are counted"
 run_test test_ladder "the ladder has its rows"
 run_test test_refused "what is said wrong is refused with a sentence"

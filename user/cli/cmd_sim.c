@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* sluice sim */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static const struct {
 /* What the command line said, and what it owns. */
 struct request {
 	struct sim_scenario scenario;
-	const char *trace_path, *switch_path;
+	const char *trace_path, *switch_path, *log_path;
 	struct dist sizes, switch_sizes;
 	struct link_trace trace;
 };
@@ -67,6 +68,10 @@ static int parse_word(const struct cli *cli, const char *name, const char *value
 		if (!value)
 			return cli_usage(cli, "%s needs a file", name);
 		*(name[0] == 'l' ? &q->trace_path : &q->switch_path) = value;
+	} else if (!strcmp(name, "flow_log")) {
+		if (!value)
+			return cli_usage(cli, "flow_log needs a file");
+		q->log_path = value;
 	} else {
 		return -1;
 	}
@@ -131,16 +136,42 @@ static json_t *parameters_json(const struct request *q)
 	return set;
 }
 
+static void log_flow(void *file, const struct sim_flow_record *r)
+{
+	if (r->ended_ns)
+		fprintf(file, "%llu\t%llu\t%llu\t%.3f\t%d\t%s\n", (unsigned long long)r->started_ns,
+			(unsigned long long)r->bytes, (unsigned long long)(r->ended_ns - r->started_ns),
+			r->slowdown, r->ecn, sim_cc_name(r->cc));
+}
+
+/* A line for each flow that finishes, in that order. */
+static FILE *open_log(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f)
+		fprintf(f, "# start_ns\tbytes\tfct_ns\tslowdown\tecn\tcc\n");
+	return f;
+}
+
 static int simulate(struct cli *cli, const struct request *q)
 {
 	const uint64_t ns = q->scenario.seconds * 1000000000ULL;
 	struct sim_result result = { .seconds = q->scenario.seconds };
 	struct sim_world w = { 0 };
+	FILE *log = q->log_path ? open_log(q->log_path) : NULL;
 	struct sl_err e;
 	int r;
 
-	if (sim_world_build(&q->scenario, &w, &e))
+	if (q->log_path && !log)
+		return cli_fail("%s: %s", q->log_path, strerror(errno));
+	if (sim_world_build(&q->scenario, &w, &e)) {
+		if (log)
+			fclose(log);
 		return cli_fail_err(&e);
+	}
+	if (log)
+		sim_watch_flows(w.sim, log_flow, log);
 	result.n_queues = w.topology.n_queues;
 	result.queue = calloc(w.topology.n_queues, sizeof(*result.queue));
 	r = result.queue ? sim_run(w.sim, ns) : -1;
@@ -154,7 +185,9 @@ static int simulate(struct cli *cli, const struct request *q)
 		sim_flow_read(w.sim, &result.flows);
 		result.events = sim_events(w.sim);
 	}
-	if (r)
+	if (log && fclose(log))
+		r = cli_fail("%s: %s", q->log_path, strerror(errno));
+	else if (r)
 		r = cli_fail("the simulation ended: out of memory");
 	else if (cli->json)
 		r = cli_print_json(sim_result_json(parameters_json(q), &result));

@@ -55,7 +55,8 @@ static const struct cli_command commands[] = {
 	  "log show FILE\n",
 	  "what the agents did, from a log that [learn] transitions has sluiced write" },
 	{ "sim", cmd_sim,
-	  "sim run SIZES [rate_kbps N] [rtt_us N] [rtt_max_us N] [seconds N] [seed N]\n"
+	  "sim run SIZES [rate_kbps N] [rtt_us N] [rtt_max_us N] [seconds N] [seed N] "
+	  "[flow_log FILE]\n"
 	  "sim run SIZES ... [load_percent N] [endless N] [on_ms N off_ms N]\n"
 	  "sim run SIZES ... [switch_s N switch_sizes SIZES]\n"
 	  "sim run SIZES ... [incast_degree N] [incast_bytes N] [incast_per_s N] [incast_poisson 0|1]\n"
