@@ -2,6 +2,10 @@
 /* Links whose rate varies: traces, what is wrong in them, and what a queue makes of them. */
 #include "unit/sim_fixture.h"
 
+/* A comment beyond any fixed buffer is one line. */
+#define TEN(x) x x x x x x x x x x
+#define LONG "#" TEN(TEN(TEN("7 ")))
+
 static struct link_trace trace_of(const char *text)
 {
 	struct link_trace t;
@@ -66,6 +70,7 @@ static void test_bad_traces(void **state)
 	static const struct { const char *text, *said; } bad[] = {
 		{ "", "has no line" },
 		{ "# only\n\n", "has no line" },
+		{ LONG "\n0\nx\n", ":3: neither 'ms' nor 'ms kbit/s'" },
 		{ "0\nx\n", ":2: neither 'ms' nor 'ms kbit/s'" },
 		{ "0 100 7\n", ":1: neither 'ms' nor" },
 		{ "5\n5 x\n", ":2: neither 'ms' nor" },

@@ -109,17 +109,19 @@ int link_trace_read(const char *path, struct link_trace *ret, struct sl_err *e)
 {
 	struct reader r = { .path = path };
 	FILE *f = fopen(path, "re");
-	char line[256];
+	size_t room = 0;
+	char *line = NULL;
 	int err = 0;
 
 	if (!f)
 		return sl_err(e, -errno, "%s: %s", path, strerror(errno));
-	while (!err && fgets(line, sizeof(line), f)) {
+	while (!err && getline(&line, &room, f) >= 0) {
 		r.line++;
 		err = read_line(&r, line, e);
 	}
 	if (!err && ferror(f))
 		err = sl_err(e, -EIO, "%s: cannot be read", path);
+	free(line);
 	fclose(f);
 	if (!err && !r.t.n)
 		err = sl_err(e, -EINVAL, "%s: has no line 'ms' or 'ms kbit/s'", path);
