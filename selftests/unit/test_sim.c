@@ -160,6 +160,39 @@ static void test_alone(void **state)
 	sim_free(s);
 }
 
+/* The last packet of a flow is lost: nothing but the timer tells, 200 ms after it was sent. */
+static void test_timeout(void **state)
+{
+	struct sim *s = bottleneck(1, GBIT, MS, 0, (struct sluice_aqm_params)NEVER_MARKS);
+	const struct sim_stage_params lossy = {
+		.rate_bps = GBIT, .aqm = NEVER_MARKS, .select_every = 12,
+	};
+	struct sim_flow_params p = { .ack_path = 1, .bytes = 12 * SIM_MSS, .cc = SIM_RENO };
+	struct sim_flow_stats f;
+
+	(void)state;
+	assert_int_equal(sim_add_stage(s, &lossy), 2);
+	p.data_path = (uint16_t)sim_add_path(s, (uint16_t[]){ 2, 0 }, 2);
+	assert_true(sim_add_flow(s, &p) >= 0);
+	assert_int_equal(sim_run(s, 10 * S), 0);
+	sim_flow_read(s, &f);
+	assert_int_equal(f.finished, 1);
+	assert_int_equal(f.timeouts, 1);
+	close_to(f.class[1].fct_sum_ns, 202e6, 0.01, "time with a time-out");
+
+	/* Nor does a flow wait for longer that lost all it sent: 12 packets after the other one's 13. */
+	for (int i = 0; i < 12; i++) {
+		p.bytes = 100;
+		assert_true(sim_add_flow(s, &p) >= 0);
+	}
+	assert_int_equal(sim_run(s, 20 * S), 0);
+	sim_flow_read(s, &f);
+	assert_int_equal(f.class[0].flows, 12);
+	assert_int_equal(f.timeouts, 2);
+	close_to(f.class[0].fct_sum_ns, 200e6, 0.05, "time with a time-out without a sample");
+	sim_free(s);
+}
+
 /* Two flows of one hop each against one of two hops, which gets the least. */
 static void test_parking_lot(void **state)
 {
@@ -383,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_reno),
 		cmocka_unit_test(test_every_byte_arrives),
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_parking_lot),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_common_arrivals),

@@ -17,7 +17,6 @@
 #define MIN_WINDOW	(2.0 * SIM_MSS)
 #define RTO_MIN_NS	200000000ULL
 #define RTO_MAX_NS	60000000000ULL
-#define RTO_FIRST_NS	1000000000ULL
 #define DUPACKS		3
 
 /* --- coming and going --------------------------------------------------------- */
@@ -53,22 +52,36 @@ static void release(struct sim *s, uint32_t flow)
 	f->used = false;
 	f->generation++;
 	f->n_beyond = 0;
-	/* Its timer may still be in the heap, and finds no flow; only then the slot is free. */
-	if (!f->timer)
+	/* Its timers may still be in the heap, and find no flow; only then the slot is free. */
+	if (!f->timers)
 		s->idle_flow[s->n_idle++] = flow;
 }
 
 /* --- sending ------------------------------------------------------------------- */
 
-static int arm(struct sim *s, uint32_t flow)
+/*
+ * A timer that moves away stays in the heap and looks at the deadline when it fires; for an earlier
+ * deadline there is another one, and the first becomes stale.
+ */
+static int wait_until(struct sim *s, uint32_t flow, uint64_t deadline_ns)
 {
 	struct sim_flow *f = &s->flow[flow];
+	int r;
 
-	f->deadline_ns = s->now_ns + f->rto_ns;
-	if (f->timer)
-		return 0;	/* looks at the deadline when it fires */
-	f->timer = true;
-	return heap_push(&s->heap, f->deadline_ns, SIM_EV_TIMEOUT, flow);
+	f->deadline_ns = deadline_ns;
+	if (f->timers && f->timer_ns <= deadline_ns)
+		return 0;
+	r = heap_push(&s->heap, deadline_ns, SIM_EV_TIMEOUT, flow);
+	if (r)
+		return r;
+	f->timers++;
+	f->timer_ns = deadline_ns;
+	return 0;
+}
+
+static int arm(struct sim *s, uint32_t flow)
+{
+	return wait_until(s, flow, s->now_ns + s->flow[flow].rto_ns);
 }
 
 static int send_packet(struct sim *s, uint32_t flow, uint64_t seq, uint32_t payload, bool again)
@@ -133,30 +146,6 @@ static int send_window(struct sim *s, uint32_t flow)
 	return r ? r : arm(s, flow);
 }
 
-int flow_start(struct sim *s, const struct sim_flow_params *p)
-{
-	struct sim_flow *f;
-	uint32_t flow;
-	int r = slot(s, &flow);
-
-	if (r)
-		return r;
-	f = &s->flow[flow];
-	*f = (struct sim_flow){
-		.generation = f->generation, .used = true, .ecn = p->ecn, .cc = p->cc,
-		.data_path = p->data_path, .ack_path = p->ack_path,
-		.packet_bytes = p->gso_bytes > SIM_MSS ? p->gso_bytes / SIM_MSS * SIM_MSS : SIM_MSS,
-		.bytes = p->bytes ? p->bytes : 1, .started_ns = s->now_ns,
-		.cwnd = INITIAL_WINDOW, .ssthresh = HUGE_VAL, .alpha = 1, .rto_ns = RTO_FIRST_NS,
-		.beyond = f->beyond, .room_beyond = f->room_beyond,
-	};
-	count_started(s, f);
-	r = send_window(s, flow);
-	return r ? r : (int)flow;
-}
-
-/* --- the sender hears ------------------------------------------------------------ */
-
 static void measure_rtt(struct sim_flow *f, double rtt_ns)
 {
 	double rto;
@@ -171,6 +160,32 @@ static void measure_rtt(struct sim_flow *f, double rtt_ns)
 	rto = f->srtt_ns + 4 * f->rttvar_ns;
 	f->rto_ns = rto < RTO_MIN_NS ? RTO_MIN_NS : rto > RTO_MAX_NS ? RTO_MAX_NS : (uint64_t)rto;
 }
+
+int flow_start(struct sim *s, const struct sim_flow_params *p)
+{
+	struct sim_flow *f;
+	uint32_t flow;
+	int r = slot(s, &flow);
+
+	if (r)
+		return r;
+	f = &s->flow[flow];
+	*f = (struct sim_flow){
+		.generation = f->generation, .used = true, .ecn = p->ecn, .cc = p->cc,
+		.data_path = p->data_path, .ack_path = p->ack_path,
+		.packet_bytes = p->gso_bytes > SIM_MSS ? p->gso_bytes / SIM_MSS * SIM_MSS : SIM_MSS,
+		.bytes = p->bytes ? p->bytes : 1, .started_ns = s->now_ns,
+		.cwnd = INITIAL_WINDOW, .ssthresh = HUGE_VAL, .alpha = 1,
+		.beyond = f->beyond, .room_beyond = f->room_beyond,
+	};
+	/* What a handshake would have measured. */
+	measure_rtt(f, s->path[p->data_path].delay_ns + s->path[p->ack_path].delay_ns);
+	count_started(s, f);
+	r = send_window(s, flow);
+	return r ? r : (int)flow;
+}
+
+/* --- the sender hears ------------------------------------------------------------ */
 
 /* A mark was echoed: once per window of data. */
 static void reduce(struct sim_flow *f)
@@ -265,15 +280,17 @@ int flow_timeout(struct sim *s, uint32_t flow)
 {
 	struct sim_flow *f = &s->flow[flow];
 
-	f->timer = false;
+	f->timers--;
 	if (!f->used) {
-		s->idle_flow[s->n_idle++] = flow;
+		if (!f->timers)
+			s->idle_flow[s->n_idle++] = flow;
 		return 0;
 	}
-	if (s->now_ns < f->deadline_ns) {
-		f->timer = true;
-		return heap_push(&s->heap, f->deadline_ns, SIM_EV_TIMEOUT, flow);
-	}
+	if (s->now_ns != f->timer_ns)
+		return 0;
+	f->timer_ns = UINT64_MAX;
+	if (s->now_ns < f->deadline_ns)
+		return wait_until(s, flow, f->deadline_ns);
 	s->stats.timeouts++;
 	f->ssthresh = fmax(sim_cc_ops[f->cc].reduce(f, SIM_TIMEOUT), MIN_WINDOW);
 	f->cwnd = SIM_MSS;

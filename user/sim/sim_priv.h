@@ -130,7 +130,8 @@ struct sim_flow {
 	struct sim_cubic cubic;
 	double srtt_ns, rttvar_ns;	/* 0: no sample yet */
 	uint64_t rto_ns, deadline_ns;
-	bool timer;		/* an event is scheduled */
+	uint64_t timer_ns;	/* when the first event comes that is not stale */
+	uint32_t timers;	/* scheduled, stale ones, too */
 
 	/* The receiver. */
 	uint64_t received;	/* up to here */
