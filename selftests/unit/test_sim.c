@@ -160,6 +160,29 @@ static void test_alone(void **state)
 	sim_free(s);
 }
 
+/*
+ * Slow start into a small buffer loses hundreds of packets of one window. They are repaired in a few
+ * round trips, as SACK tells of all holes, and not in hundreds of them.
+ */
+static void test_burst_of_losses(void **state)
+{
+	struct sim *s = bottleneck(1, GBIT, 10 * MS, 400 * FRAME,
+				   (struct sluice_aqm_params)NEVER_MARKS);
+	struct sim_flow_stats f;
+
+	(void)state;
+	add_flow(s, SIM_CUBIC, false, 20000000);
+	assert_int_equal(sim_run(s, 20 * S), 0);
+	sim_flow_read(s, &f);
+	print_message("# %llu packets sent again, %.0f ms\n", (unsigned long long)f.retransmits,
+		      f.class[3].fct_sum_ns / 1e6);
+	assert_int_equal(f.finished, 1);
+	assert_int_equal(f.timeouts, 0);
+	assert_true(f.retransmits > 200);
+	assert_true(f.class[3].fct_sum_ns < 400e6);	/* 167 ms at the rate of the link */
+	sim_free(s);
+}
+
 /* The last packet of a flow is lost: nothing but the timer tells, 200 ms after it was sent. */
 static void test_timeout(void **state)
 {
@@ -416,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_reno),
 		cmocka_unit_test(test_every_byte_arrives),
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_burst_of_losses),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_parking_lot),
 		cmocka_unit_test(test_load),

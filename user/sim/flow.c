@@ -2,9 +2,13 @@
 /*
  * Senders and receivers.
  *
- * Slow start and fast retransmit follow RFC 5681, recovery RFC 6582 (NewReno). A mark reduces the
- * window once per window of data; by how much, and how it grows, is in cc.c. The timer is RFC 6298's
- * with Linux's minimum of 200 ms.
+ * Slow start and fast retransmit follow RFC 5681. A mark reduces the window once per window of data;
+ * by how much, and how it grows, is in cc.c. The timer is RFC 6298's with Linux's minimum of 200 ms.
+ *
+ * Recovery is that of SACK (RFC 6675), made simple by paths that keep the order: what is missing below
+ * the highest byte that has arrived was lost, and so was what is sent again if something sent later
+ * has arrived. Holes are filled as far as the window is larger than what is under way. After a
+ * time-out everything is sent again.
  */
 #include <errno.h>
 #include <math.h>
@@ -99,26 +103,27 @@ static int send_packet(struct sim *s, uint32_t flow, uint64_t seq, uint32_t payl
 	return stage_enter(s, &p);
 }
 
-/* What is missing first: as far as its end is known, and at least a segment. */
-static int send_again(struct sim *s, uint32_t flow)
+/*
+ * What is under way. Paths keep the order, so that everything below the highest byte that has
+ * arrived has arrived, was lost, or was sent again.
+ */
+static double in_pipe(const struct sim_flow *f)
 {
-	const struct sim_flow *f = &s->flow[flow];
-	const uint64_t left = f->bytes - f->una;
-	uint32_t payload = f->hole > SIM_MSS ? f->hole : SIM_MSS;
+	const uint64_t top = f->heard > f->una ? f->heard : f->una;
 
-	if (payload > f->packet_bytes)
-		payload = f->packet_bytes;
-	return send_packet(s, flow, f->una, payload < left ? payload : left, true);
+	if (!f->recovering)
+		return f->next - f->una;
+	return (f->next > top ? f->next - top : 0) + f->again;
 }
 
 /* The payload of the next packet; 0: nothing may leave now. */
 static uint32_t next_payload(const struct sim_flow *f)
 {
-	const uint64_t left = f->bytes - f->next, under_way = f->next - f->una;
-	const double room = f->cwnd - under_way;
+	const double under_way = in_pipe(f), room = f->cwnd - under_way;
+	const uint64_t left = f->bytes - f->next;
 	uint32_t payload = SIM_MSS;
 
-	if (!left || (under_way && room < SIM_MSS))
+	if (!left || (under_way > 0 && room < SIM_MSS))
 		return 0;
 	if (f->packet_bytes > SIM_MSS && room >= 2 * SIM_MSS) {
 		payload = room < f->packet_bytes ? (uint32_t)(room / SIM_MSS) * SIM_MSS :
@@ -126,9 +131,67 @@ static uint32_t next_payload(const struct sim_flow *f)
 	}
 	if (payload >= left)
 		return left;
-	if (under_way && payload < f->packet_bytes && payload < f->cwnd / 3)
+	if (under_way > 0 && payload < f->packet_bytes && payload < f->cwnd / 3)
 		return 0;
 	return payload;
+}
+
+/*
+ * The first hole from "from" on, of those the sender can know of. It looks at what the receiver has:
+ * below the highest byte that is known to have arrived nothing but what is sent again can still
+ * change that, and this is not looked at before the next recovery.
+ */
+static bool find_hole(const struct sim_flow *f, uint64_t from, uint64_t *begin, uint64_t *end)
+{
+	uint64_t at = f->received > from ? f->received : from;
+
+	for (uint32_t i = 0; i < f->n_beyond && at < f->heard; i++) {
+		if (at < f->beyond[i].from) {
+			*begin = at;
+			*end = f->beyond[i].from < f->heard ? f->beyond[i].from : f->heard;
+			return true;
+		}
+		if (at < f->beyond[i].to)
+			at = f->beyond[i].to;
+	}
+	return false;
+}
+
+/* Sends the first hole again, as far as its end is known, and at least a segment. */
+static int send_first(struct sim *s, uint32_t flow)
+{
+	struct sim_flow *f = &s->flow[flow];
+	uint64_t begin, end, bytes = SIM_MSS;
+
+	if (find_hole(f, f->una, &begin, &end) && begin == f->una && end - begin > bytes)
+		bytes = end - begin;
+	if (bytes > f->packet_bytes)
+		bytes = f->packet_bytes;
+	if (bytes > f->bytes - f->una)
+		bytes = f->bytes - f->una;
+	f->repaired = f->una + bytes;
+	f->again = bytes;
+	return send_packet(s, flow, f->una, bytes, true);
+}
+
+/* Sends again what is known to be lost, as far as the window goes. */
+static int repair(struct sim *s, uint32_t flow)
+{
+	struct sim_flow *f = &s->flow[flow];
+	uint64_t begin, end;
+	int r = 0;
+
+	while (!r && (in_pipe(f) + SIM_MSS <= f->cwnd || in_pipe(f) <= 0) &&
+	       find_hole(f, f->repaired > f->una ? f->repaired : f->una, &begin, &end)) {
+		const uint64_t bytes = end - begin < f->packet_bytes ? end - begin : f->packet_bytes;
+
+		if (begin == f->una)
+			f->una_again_ns = s->now_ns;
+		f->repaired = begin + bytes;
+		f->again += bytes;
+		r = send_packet(s, flow, begin, bytes, true);
+	}
+	return r;
 }
 
 static int send_window(struct sim *s, uint32_t flow)
@@ -211,28 +274,30 @@ static int new_data(struct sim *s, uint32_t flow, double acked)
 	struct sim_flow *f = &s->flow[flow];
 
 	f->dupacks = 0;
+	f->una_again_ns = s->now_ns;
 	if (!f->recovering) {
 		grow(f, acked, s->now_ns);
 		return 0;
 	}
-	if (f->una >= f->recover) {
-		f->recovering = false;
-		f->cwnd = f->ssthresh;
-		return 0;
-	}
-	/* The next hole. */
-	f->cwnd = fmax(f->cwnd - acked + SIM_MSS, MIN_WINDOW);
-	return send_again(s, flow);
+	if (f->una < f->recover)
+		return repair(s, flow);
+	f->recovering = false;
+	f->cwnd = f->ssthresh;
+	return 0;
 }
 
 /* Tells that so many segments arrived beyond the hole. */
-static int duplicate(struct sim *s, uint32_t flow, unsigned int segments)
+static int duplicate(struct sim *s, uint32_t flow, unsigned int segments, uint64_t sent_ns)
 {
 	struct sim_flow *f = &s->flow[flow];
 
 	if (f->recovering) {
-		f->cwnd += segments * SIM_MSS;
-		return 0;
+		/* What was sent after the hole was filled has arrived: that was lost again. */
+		if (sent_ns > f->una_again_ns && f->repaired > f->una) {
+			f->repaired = f->una;
+			f->again = 0;
+		}
+		return repair(s, flow);
 	}
 	/* Not for what a former recovery or a time-out has sent twice. */
 	f->dupacks += segments;
@@ -240,9 +305,13 @@ static int duplicate(struct sim *s, uint32_t flow, unsigned int segments)
 		return 0;
 	f->recovering = true;
 	f->recover = f->next;
+	f->repaired = f->una;
+	f->again = 0;
 	f->ssthresh = fmax(sim_cc_ops[f->cc].reduce(f, SIM_LOSS), MIN_WINDOW);
-	f->cwnd = f->ssthresh + f->dupacks * SIM_MSS;
-	return send_again(s, flow);
+	f->cwnd = f->ssthresh;
+	/* The first hole at once, whatever is under way. */
+	f->una_again_ns = s->now_ns;
+	return send_first(s, flow);
 }
 
 static int acknowledged(struct sim *s, const struct sim_packet *p)
@@ -253,8 +322,10 @@ static int acknowledged(struct sim *s, const struct sim_packet *p)
 
 	if (!(p->flags & PKT_AGAIN))
 		measure_rtt(f, s->now_ns - p->sent_ns);
-	if (p->seq >= f->una)
-		f->hole = p->payload;
+	else
+		f->again = fmax(f->again - (double)p->told_segments * SIM_MSS, 0);
+	if (p->seq + p->early > f->heard)
+		f->heard = p->seq + p->early;
 	if (acked > 0) {
 		count_acked(s, f, acked);
 		f->una = p->seq;
@@ -272,7 +343,7 @@ static int acknowledged(struct sim *s, const struct sim_packet *p)
 	if (acked > 0)
 		r = new_data(s, p->flow, acked);
 	else if (f->next > f->una)
-		r = duplicate(s, p->flow, p->told_segments);
+		r = duplicate(s, p->flow, p->early ? p->told_segments : 1, p->sent_ns);
 	return r ? r : send_window(s, p->flow);
 }
 
@@ -297,7 +368,7 @@ int flow_timeout(struct sim *s, uint32_t flow)
 	f->recover = f->next;
 	f->recovering = false;
 	f->dupacks = 0;
-	f->next = f->una;
+	f->heard = f->next = f->una;
 	f->rto_ns = f->rto_ns * 2 < RTO_MAX_NS ? f->rto_ns * 2 : RTO_MAX_NS;
 	return send_window(s, flow);
 }
@@ -355,14 +426,13 @@ static int receive(struct sim *s, const struct sim_packet *p)
 	struct sim_packet ack = {
 		.sent_ns = p->sent_ns, .flow = p->flow, .generation = p->generation,
 		.bytes = SIM_HEADERS, .path = f->ack_path,
-		.segments = 1, .told_segments = 1,
+		.segments = 1, .told_segments = p->segments,
 		.flags = PKT_ACK | (p->flags & PKT_AGAIN) | (p->flags & PKT_CE ? PKT_ECE : 0),
 	};
 	int r = 0;
 
 	if (p->seq > f->received) {
 		r = keep_early(f, p->seq, to);
-		ack.told_segments = p->segments;
 	} else if (to > f->received) {
 		f->received = to;
 		take_over(f);
@@ -372,11 +442,7 @@ static int receive(struct sim *s, const struct sim_packet *p)
 	if (!was_complete && f->received >= f->bytes)
 		count_finished(s, f);
 	ack.seq = f->received;
-	if (f->n_beyond) {
-		const uint64_t hole = f->beyond[0].from - f->received;
-
-		ack.payload = hole < UINT16_MAX ? hole : UINT16_MAX;
-	}
+	ack.early = to > f->received ? to - f->received : 0;
 	return stage_enter(s, &ack);
 }
 

@@ -9,8 +9,8 @@
  *
  * Senders are window-based: Reno with ECN (RFC 5681, 6582, 3168), DCTCP (RFC 8257) and CUBIC
  * (RFC 9438); see cc.c. Receivers acknowledge every packet, and echo its CE mark with that
- * acknowledgement. Losses are repaired as NewReno does, one packet a round trip, without SACK; the
- * handshake takes no time, but has measured the empty path's round trip.
+ * acknowledgement. Acknowledgements tell of holes as with SACK (see flow.c); there is no tail-loss
+ * probe. The handshake takes no time, but has measured the empty path's round trip.
  *
  * With GSO a sender makes packets of up to 64 KB, which stay whole along their path, as on a host
  * and on routers with GRO. A queue decides once for all segments and counts each, and their headers,

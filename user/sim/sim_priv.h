@@ -49,12 +49,13 @@ struct sim_packet {
 	uint64_t at_ns;		/* into the queue, or out of the link */
 	uint32_t flow, generation;
 	uint32_t bytes;		/* on the wire */
-	uint16_t payload;	/* of an acknowledgement: bytes of the hole at seq, 0 without one */
+	uint16_t payload;
 	uint16_t path;
 	uint8_t hop;
 	uint8_t flags;		/* PKT_* */
 	uint8_t segments;	/* 1, more for a GSO packet */
 	uint8_t told_segments;	/* of an acknowledgement: of the packet that it is for */
+	uint32_t early;		/* of an acknowledgement: bytes from seq to that packet's end, 0 in order */
 };
 
 /* A ring of packets; grows. */
@@ -118,7 +119,10 @@ struct sim_flow {
 
 	/* The sender. */
 	uint64_t una, next;
-	uint32_t hole;		/* bytes known to be missing at una; 0: not known */
+	uint64_t heard;		/* the highest byte that is known to have arrived, plus 1 */
+	uint64_t repaired;	/* holes up to here were sent again in this recovery */
+	double again;		/* bytes sent again that are under way */
+	uint64_t una_again_ns;	/* when the hole at una was filled, or became the first one */
 	double cwnd, ssthresh;	/* bytes of payload */
 	uint32_t dupacks;
 	bool recovering;
