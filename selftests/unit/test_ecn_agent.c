@@ -168,27 +168,28 @@ static void learns_by_exploring(void **state)
 	}
 }
 
-/* What one agent learned, another one uses: no exploration, no learning, from any start. */
-static void acts_from_a_checkpoint(void **state)
+/* Whether an agent with what this seed's teacher learned, acting only, gets there from any start. */
+static bool taught(uint64_t seed)
 {
 	struct qdisc_triple triple[ECN_ACTIONS];
 	struct ecn_agent_config c;
 	struct ecn_agent *teacher, *a;
 	struct model m = { .need_bytes = 125e3, .noise = 0.1 };
 	double best_reward;
+	bool good = true;
 	void *blob;
 	size_t size;
 	int best;
 
-	(void)state;
 	ecn_agent_config_default(&c);
 	c.reward = ECN_REWARD_ACC;
 	c.explore = true;
 	c.epsilon = 0.3;
 	c.regret_budget = 1e9;
+	c.seed = seed;
 	best = model_best(&c, m.need_bytes, triple, &best_reward);
 	teacher = agent(&c);
-	rng_seed(&m.rng, 1);
+	rng_seed(&m.rng, seed);
 	for (int i = 0; i < 40; i++) {
 		m.setting = triple[rng_below(&m.rng, ECN_GRID_N) * ECN_GRID_M * ECN_GRID_P];
 		model_loop(teacher, &m, 100, 2);
@@ -203,15 +204,24 @@ static void acts_from_a_checkpoint(void **state)
 
 		m.setting = triple[n * ECN_GRID_M * ECN_GRID_P];
 		model_loop(a, &m, 60, 0);
-		if (steps_apart(&m.setting, &triple[best]) >= 2.5)
-			fail_msg("from n %d to qth_min %u, the best is %u", n, m.setting.qth_min,
-				 triple[best].qth_min);
+		good &= steps_apart(&m.setting, &triple[best]) < 2.5;
 		ecn_agent_stats(a, &stats);
 		assert_int_equal(stats.explored, 0);
 	}
 	ecn_agent_free(a);
 	ecn_agent_free(teacher);
 	free(blob);
+	return good;
+}
+
+static void acts_from_a_checkpoint(void **state)
+{
+	int good = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 5; seed++)
+		good += taught(seed);
+	assert_true(good >= 3);
 }
 
 static void untrained_stays(void **state)

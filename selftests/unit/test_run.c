@@ -248,7 +248,7 @@ static void shortest_queue_is_found(void **state)
 {
 	struct ddqn_config dc = {
 		.features = 3, .outputs = 1, .max_rows = JSQ_CPUS, .hidden = { 32, 32 },
-		.replay_size = 20000, .batch = 64, .warmup = 500, .gamma = 0.9f,
+		.replay_size = 30000, .batch = 64, .warmup = 500, .gamma = 0.8f,
 		.tau = 0.01f, .learning_rate = 1e-3f, .grad_clip = 10.0f,
 	};
 	struct agreement blind = { 0 };
@@ -264,9 +264,12 @@ static void shortest_queue_is_found(void **state)
 		struct agreement g = { 0 };
 		struct run_ddqn *run = runner(e, &dc, 1, &g.d);
 
-		assert_int_equal(run_ddqn_steps(run, 20000), 0);
+		for (int part = 10; part > 0; part--) {
+			ddqn_set_learning_rate(g.d, dc.learning_rate * part / 10);
+			assert_int_equal(run_ddqn_steps(run, 3000), 0);
+		}
 		assert_int_equal(run_evaluate(e, compared, &g, 100, 1, &found), 0);
-		if (found.reward < 1.005 * best.reward || g.same < 0.95 * g.all)
+		if (found.reward < 1.01 * best.reward || g.same < 0.85 * g.all)
 			fail_msg("seed %d: %.2f, %.2f is optimal, %.2f blind; %u of %u same",
 				 (int)dc.seed, found.reward, best.reward, lost.reward, g.same,
 				 g.all);

@@ -6,9 +6,9 @@
  *
  * Layer l maps dim[l] inputs to dim[l + 1] outputs. Its weights w are
  * (dim[l], dim[l + 1]), one row per *input*: then the inner loop of the forward
- * pass runs over contiguous outputs, and an input that ReLU made zero costs
- * nothing. Weights and biases of all layers lie in one array "params", layer by
- * layer, w before b; gradients and optimiser state have the same layout.
+ * pass runs over contiguous outputs. Weights and biases of all layers lie in one
+ * array "params", layer by layer, w before b; gradients and optimiser state have
+ * the same layout.
  */
 #ifndef SLUICE_NN_MLP_H
 #define SLUICE_NN_MLP_H

@@ -267,6 +267,11 @@ float ddqn_update(struct ddqn *d)
 	return loss;
 }
 
+void ddqn_set_learning_rate(struct ddqn *d, float rate)
+{
+	d->adam.rate = rate;
+}
+
 double ddqn_policy_age(const struct ddqn *d)
 {
 	return d->policy_age;

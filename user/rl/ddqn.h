@@ -78,6 +78,8 @@ void ddqn_store(struct ddqn *d, const struct ddqn_transition *t);
 /* One gradient step; the loss (Huber) before it, or -1 while warming up. */
 float ddqn_update(struct ddqn *d);
 uint64_t ddqn_updates(const struct ddqn *d);
+/* For annealing. */
+void ddqn_set_learning_rate(struct ddqn *d, float rate);
 /*
  * How old the policies were that acted in the transitions of the latest update, on average, in
  * updates since. Large: learning is from what a policy long gone did.
