@@ -96,13 +96,23 @@ void admission_optimum(double q[ADMISSION_MAX + 1][ADMISSION_ACTIONS])
 	}
 }
 
-double admission_value(const int policy[ADMISSION_MAX + 1])
+double admission_value_of(const double admit[ADMISSION_MAX + 1])
 {
 	double v[ADMISSION_MAX + 1] = { 0 };
 
 	/* Gauss-Seidel: 0.95^2000 is nothing. */
 	for (int k = 0; k < 2000; k++)
 		for (unsigned int n = 0; n <= ADMISSION_MAX; n++)
-			v[n] = backup(v, n, policy[n]);
+			v[n] = admit[n] * backup(v, n, ADMISSION_ADMIT) +
+			       (1.0 - admit[n]) * backup(v, n, ADMISSION_REJECT);
 	return v[0];
+}
+
+double admission_value(const int policy[ADMISSION_MAX + 1])
+{
+	double admit[ADMISSION_MAX + 1];
+
+	for (unsigned int n = 0; n <= ADMISSION_MAX; n++)
+		admit[n] = policy[n] == ADMISSION_ADMIT;
+	return admission_value_of(admit);
 }

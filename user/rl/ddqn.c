@@ -6,34 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/rng.h"
-#include "nn/mlp.h"
 #include "rl/blob.h"
-#include "rl/replay.h"
+#include "rl/ddqn_priv.h"
 
 #define BLOB_MAGIC	0x4e514444u	/* "DDQN" in memory order */
-#define BLOB_VERSION	1
-#define BLOB_ARRAYS	4		/* online, target, Adam's m and v */
-
-struct ddqn {
-	struct ddqn_config config;
-	struct mlp online, target;
-	struct mlp_pass pass;		/* one observation: (max_rows, ...) */
-	struct mlp_pass batch_pass;	/* chosen rows: (batch, ...) */
-	struct adam adam;
-	struct replay replay;
-	struct rng rng;			/* of sampling */
-	uint64_t updates;
-
-	float *batch_x;			/* (batch, features) */
-	float *grad_out;		/* (batch, outputs) */
-	float *grad;			/* (n_params) */
-	float *q;			/* (max_rows * outputs) */
-	float *y;			/* (batch) targets */
-	float *weight;			/* (batch) against the bias of drawing by priority */
-	unsigned int *index;		/* (batch) in the ring */
-	double policy_age;
-};
+#define BLOB_VERSION	2
+#define BLOB_ARRAYS	5		/* online, target, Adam's m and v, the bounds */
 
 /* dim[] of the network: features, the hidden layers that exist, outputs. Returns the layers. */
 static unsigned int shape(const struct ddqn_config *c, unsigned int dim[4])
@@ -125,7 +103,7 @@ void ddqn_q(struct ddqn *d, const struct ddqn_obs *o, float *q)
 	memcpy(q, out, (size_t)o->rows * d->config.outputs * sizeof(*q));
 }
 
-static int masked_argmax(const float *q, const uint8_t *feasible, unsigned int n)
+int ddqn_argmax(const float *q, const uint8_t *feasible, unsigned int n)
 {
 	int best = -1;
 
@@ -138,7 +116,7 @@ static int masked_argmax(const float *q, const uint8_t *feasible, unsigned int n
 int ddqn_greedy(struct ddqn *d, const struct ddqn_obs *o)
 {
 	ddqn_q(d, o, d->q);
-	return masked_argmax(d->q, o->feasible, o->rows * d->config.outputs);
+	return ddqn_argmax(d->q, o->feasible, o->rows * d->config.outputs);
 }
 
 static bool all_finite(const float *x, size_t n)
@@ -163,6 +141,7 @@ void ddqn_store(struct ddqn *d, const struct ddqn_transition *t)
 	    !(t->discount >= 0.0f && t->discount < 1.0f) || !all_finite(t->row_x, c->features) ||
 	    !all_finite(t->next.x, (size_t)t->next.rows * c->features))
 		return;
+	ddqn_bound(d, t->reward, t->discount);
 	/* Out of memory: learning goes on with what the ring holds. */
 	(void)replay_add(&d->replay, &item);
 }
@@ -176,21 +155,38 @@ void ddqn_remember(struct ddqn *d, const float *row_x, unsigned int output, floa
 	});
 }
 
-/* r + discount * Q_target(s', argmax Q_online(s', .)), or r when no action follows. */
-static float target_of(struct ddqn *d, const struct replay_entry *e)
+void ddqn_bound(struct ddqn *d, float reward, float discount)
 {
-	const unsigned int n = e->next_rows * d->config.outputs;
-	int best;
+	const float sum = reward / (1.0f - discount);
 
-	best = masked_argmax(mlp_forward(&d->online, &d->pass, e->next_x, e->next_rows),
-			     e->next_feasible, n);
+	d->bound[0] = fminf(d->bound[0], sum);
+	d->bound[1] = fmaxf(d->bound[1], sum);
+}
+
+float ddqn_target(struct ddqn *d, float reward, float discount, const struct ddqn_obs *next)
+{
+	const struct ddqn_config *c = &d->config;
+	int best = -1;
+	float value;
+
+	if (next->rows)
+		best = ddqn_argmax(mlp_forward(&d->online, &d->pass, next->x, next->rows),
+				     next->feasible, next->rows * c->outputs);
 	if (best < 0)
-		return e->reward;
+		return reward;
 	/* Of the target network only the chosen row is needed. */
-	return e->reward + e->discount *
-	       mlp_forward(&d->target, &d->pass,
-			   e->next_x + (size_t)(best / d->config.outputs) * d->config.features,
-			   1)[best % d->config.outputs];
+	value = mlp_forward(&d->target, &d->pass,
+			    next->x + (size_t)(best / c->outputs) * c->features,
+			    1)[best % c->outputs];
+	return reward + discount * fminf(fmaxf(value, d->bound[0]), d->bound[1]);
+}
+
+float ddqn_huber(float error, float *derivative)
+{
+	const float size = fabsf(error);
+
+	*derivative = size <= 1.0f ? error : copysignf(1.0f, error);
+	return size <= 1.0f ? 0.5f * error * error : size - 0.5f;
 }
 
 /*
@@ -218,7 +214,8 @@ static void draw_batch(struct ddqn *d)
 		d->weight[i] /= largest;
 		memcpy(d->batch_x + (size_t)i * c->features, e->row_x,
 		       c->features * sizeof(float));
-		d->y[i] = target_of(d, e);
+		d->y[i] = ddqn_target(d, e->reward, e->discount, &(struct ddqn_obs){
+					e->next_x, e->next_feasible, e->next_rows });
 		d->policy_age += (double)(int64_t)(d->updates - e->policy) / c->batch;
 	}
 }
@@ -239,7 +236,7 @@ float ddqn_update(struct ddqn *d)
 {
 	const struct ddqn_config *c = &d->config;
 	const float *q;		/* (batch, outputs) */
-	double loss = 0.0;
+	double loss = 0.0, size = 0.0;
 
 	if (!d->replay.used || d->replay.used < c->warmup)
 		return -1.0f;
@@ -249,22 +246,39 @@ float ddqn_update(struct ddqn *d)
 	memset(d->grad_out, 0, (size_t)c->batch * c->outputs * sizeof(float));
 	for (unsigned int i = 0; i < c->batch; i++) {
 		const size_t at = (size_t)i * c->outputs + d->replay.entries[d->index[i]].output;
-		const float err = q[at] - d->y[i], size = fabsf(err), w = d->weight[i] / c->batch;
+		const float err = q[at] - d->y[i], w = d->weight[i] / c->batch;
+		float slope;
 
-		/* Huber's loss: squared near zero, linear beyond 1, so that outliers stay tame. */
-		loss += w * (size <= 1.0f ? 0.5f * err * err : size - 0.5f);
-		d->grad_out[at] = w * (size <= 1.0f ? err : copysignf(1.0f, err));
+		loss += w * ddqn_huber(err, &slope);
+		d->grad_out[at] = w * slope;
+		size += fabsf(q[at]) / c->batch;
 		replay_set_priority(&d->replay, d->index[i], err);
 	}
 	memset(d->grad, 0, d->online.n_params * sizeof(float));
 	mlp_backward(&d->online, &d->batch_pass, d->grad_out, d->grad);
+	return ddqn_descend(d, loss, size) < 0 ? -1.0f : loss;
+}
+
+/* Ten times: a network that has seen little may be wrong about values without running away. */
+#define DIVERGED	10.0
+
+int ddqn_descend(struct ddqn *d, double loss, double size)
+{
+	d->sick = !(size <= DIVERGED * (1.0 + fmaxf(-d->bound[0], d->bound[1])));
 	/* A gradient that overflowed is not applied; the weights stay finite. */
-	if (!isfinite(loss) || !mlp_clip(d->grad, d->online.n_params, c->grad_clip))
-		return -1.0f;
+	if (!isfinite(loss) || !mlp_clip(d->grad, d->online.n_params, d->config.grad_clip)) {
+		d->sick = true;
+		return -EDOM;
+	}
 	adam_step(&d->adam, d->online.params, d->grad);
 	d->updates++;
 	target_follow(d);
-	return loss;
+	return 0;
+}
+
+int ddqn_health(const struct ddqn *d)
+{
+	return d->sick ? -EDOM : 0;
 }
 
 void ddqn_set_learning_rate(struct ddqn *d, float rate)
@@ -289,6 +303,7 @@ static void blob_parts(const struct ddqn *d, struct blob_part part[BLOB_ARRAYS])
 	part[1] = (struct blob_part){ d->target.params, d->online.n_params };
 	part[2] = (struct blob_part){ d->adam.m, d->online.n_params };
 	part[3] = (struct blob_part){ d->adam.v, d->online.n_params };
+	part[4] = (struct blob_part){ (float *)d->bound, 2 };
 }
 
 static struct blob_head blob_head(const struct ddqn *d)
@@ -326,5 +341,6 @@ int ddqn_load(struct ddqn *d, const void *blob, size_t size)
 		return r;
 	d->updates = head.updates;
 	d->adam.t = head.adam_steps;
+	d->sick = false;
 	return 0;
 }

@@ -16,7 +16,11 @@
  * The target of a transition is r + gamma * Q_target(s', argmax_a Q_online(s', a))
  * over the feasible a only, and r alone when s' is terminal (rows == 0). An episode
  * that was only cut short (truncated) is not terminal: give the s' it was cut at.
- * Everything is deterministic for a seed.
+ *
+ * Q_target there is kept within what rewards can add up to, max |r| / (1 - gamma) of those seen
+ * and the like below: bootstrapping on a network's extrapolations may otherwise drive values
+ * up for long while the policy is lost (on CartPole to 1100, where 100 is the most
+ * there can be). Everything is deterministic for a seed.
  */
 #ifndef SLUICE_RL_DDQN_H
 #define SLUICE_RL_DDQN_H
@@ -78,6 +82,11 @@ void ddqn_store(struct ddqn *d, const struct ddqn_transition *t);
 /* One gradient step; the loss (Huber) before it, or -1 while warming up. */
 float ddqn_update(struct ddqn *d);
 uint64_t ddqn_updates(const struct ddqn *d);
+/*
+ * -EDOM: the latest update met a number that is not finite, and was not applied, or its values
+ * were ten times beyond what rewards like those seen can add up to: it diverges.
+ */
+int ddqn_health(const struct ddqn *d);
 /* For annealing. */
 void ddqn_set_learning_rate(struct ddqn *d, float rate);
 /*

@@ -17,8 +17,18 @@ int env_reset(struct env *e, uint64_t seed)
 
 int env_observe(const struct env *e, float *x, uint8_t *feasible)
 {
-	memset(feasible, 1, (size_t)e->shape.max_rows * e->shape.outputs);
-	return e->ops->observe(e, x, feasible);
+	const struct env_shape *s = &e->shape;
+	int rows;
+
+	memset(feasible, 1, (size_t)s->max_rows * s->outputs);
+	rows = e->ops->observe(e, x, feasible);
+	if (rows >= 0 && (unsigned int)rows < s->max_rows) {
+		const size_t left = s->max_rows - rows;
+
+		memset(x + (size_t)rows * s->features, 0, left * s->features * sizeof(*x));
+		memset(feasible + (size_t)rows * s->outputs, 0, left * s->outputs);
+	}
+	return rows;
 }
 
 int env_step(struct env *e, const struct env_action *a, struct env_step *out)

@@ -65,6 +65,7 @@ struct env {
 };
 
 int env_reset(struct env *e, uint64_t seed);
+/* Rows beyond those that are returned become zeros, and not feasible. */
 int env_observe(const struct env *e, float *x, uint8_t *feasible);
 /* -EINVAL: no such action, or the episode is over. */
 int env_step(struct env *e, const struct env_action *a, struct env_step *out);
