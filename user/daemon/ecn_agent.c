@@ -12,6 +12,8 @@
  *   greedy      the best candidate, if it beats staying by HYSTERESIS
  *   explore     with probability epsilon, a random other candidate
  *
+ * Queues of one link change one at a time (rl/team.h), since what one does shows in the others.
+ *
  * Staying keeps the setting in force to the byte, also when it is not a template.
  *
  * Regret is what exploration is estimated to have cost: for every interval that an exploring step
@@ -34,6 +36,7 @@
 #include "daemon/reward_ecn.h"
 #include "lib/rng.h"
 #include "rl/ddqn.h"
+#include "rl/team.h"
 #include "rl/translog.h"
 
 #define INTERVALS	3	/* remembered in the state */
@@ -46,13 +49,6 @@
 #define HYSTERESIS	0.01f	/* of Q, where one step of a lasting gain g shows as about g / 5 */
 #define MEAN_WEIGHT	0.05	/* of the newest value in the running means */
 #define HOUR_S		3600.0
-#define MAX_QUEUES	4096
-
-enum pending_state {
-	PENDING_NONE,
-	PENDING_DECIDED,
-	PENDING_APPLIED,
-};
 
 struct ecn_queue {
 	bool known;
@@ -60,7 +56,6 @@ struct ecn_queue {
 	float history[INTERVALS][PER_INTERVAL];	/* oldest first */
 
 	/* The decision whose interval is running. */
-	enum pending_state pending;
 	bool explored;
 	struct qdisc_triple triple;
 	float x[ECN_NEIGHBOURS][FEATURES];	/* all candidates */
@@ -75,6 +70,7 @@ struct ecn_queue {
 struct ecn_agent {
 	struct ecn_agent_config config;
 	struct ddqn *ddqn;
+	struct team *team;
 	struct rng rng;
 	struct ecn_queue *queues;
 	size_t n_queues;
@@ -139,6 +135,8 @@ int ecn_agent_new(const struct ecn_agent_config *c, struct ecn_agent **ret)
 	rng_seed(&root, c->seed);
 	rng_split(&root, 2, &a->rng);
 	r = ddqn_new(&dc, &a->ddqn);
+	if (!r)
+		r = team_new(a->ddqn, FEATURES, &a->team);
 	if (r < 0) {
 		ecn_agent_free(a);
 		return r;
@@ -151,6 +149,7 @@ void ecn_agent_free(struct ecn_agent *a)
 {
 	if (!a)
 		return;
+	team_free(a->team);
 	ddqn_free(a->ddqn);
 	free(a->queues);
 	free(a);
@@ -158,8 +157,10 @@ void ecn_agent_free(struct ecn_agent *a)
 
 static int queue_get(struct ecn_agent *a, unsigned int queue, struct ecn_queue **ret)
 {
-	if (queue >= MAX_QUEUES)
-		return -EINVAL;
+	int r = team_add(a->team, queue);
+
+	if (r < 0)
+		return r;
 	if (queue >= a->n_queues) {
 		size_t n = queue + 1;
 		struct ecn_queue *q = realloc(a->queues, n * sizeof(*q));
@@ -273,18 +274,19 @@ static void tell(const struct ecn_agent *a, const struct ecn_queue *q, const str
 }
 
 /* Learns from the decision whose interval has ended with this reward. */
-static void settle(struct ecn_agent *a, struct ecn_queue *q, const struct ecn_interval *in,
+static void settle(struct ecn_agent *a, unsigned int queue, const struct ecn_interval *in,
 		   const struct ecn_scene *s, double reward)
 {
 	struct ddqn_obs next = { .x = s->x[0], .rows = s->rows };
+	struct ecn_queue *q = &a->queues[queue];
 
 	/* Somebody else's setting ruled the interval: nothing is learned about ours. */
-	if (q->pending == PENDING_APPLIED && same_triple(&q->triple, &in->setting)) {
+	if (!same_triple(&q->triple, &in->setting)) {
+		team_rest(a->team, queue);
+	} else if (team_settle(a->team, queue, (1.0f - GAMMA) * (float)reward, &next,
+			       a->config.learn)) {
 		if (q->explored && q->has_mean)
 			a->stats.regret_spent += fmax(0.0, q->reward_mean - reward);
-		if (a->config.learn)
-			ddqn_remember(a->ddqn, q->x[q->row], 0, (1.0f - GAMMA) * (float)reward,
-				      &next);
 		tell(a, q, s, reward);
 	}
 	mean_add(&q->reward_mean, &q->has_mean, reward);
@@ -348,7 +350,8 @@ static int greedy_row(const struct ecn_agent *a, const struct ecn_scene *s, bool
 	return best;
 }
 
-static int choose_row(struct ecn_agent *a, const struct ecn_scene *s, struct ecn_decision *out)
+static int choose_row(struct ecn_agent *a, unsigned int queue, const struct ecn_scene *s,
+		      struct ecn_decision *out)
 {
 	const bool in_budget = a->stats.regret_spent < a->config.regret_budget;
 	/* Drawn always, so that a budget that runs out does not shift later draws. */
@@ -360,6 +363,11 @@ static int choose_row(struct ecn_agent *a, const struct ecn_scene *s, struct ecn
 	int row = greedy;
 	char step[48];
 
+	if (!team_may_change(a->team, queue)) {
+		explain(out, "stay: it is the turn of another queue of the link");
+		out->probability = 1.0;
+		return 0;
+	}
 	if (may && explore) {
 		row = 1 + other;
 		out->explored = true;
@@ -384,8 +392,10 @@ int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_i
 	r = queue_get(a, queue, &q);
 	if (r < 0)
 		return r;
+	if ((r = team_couple(a->team, queue, in->link)) < 0)
+		return r;
 	if (!ecn_interval_ok(in)) {
-		q->pending = PENDING_NONE;
+		team_rest(a->team, queue);
 		explain(&d, "stay: the interval, capacity or RTT is not known");
 		*out = d;
 		return 0;
@@ -396,7 +406,7 @@ int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_i
 	q->known = true;
 	a->stats.decisions++;
 	if (!ecn_interval_active(in)) {
-		q->pending = PENDING_NONE;
+		team_rest(a->team, queue);
 		explain(&d, "stay: idle");
 		*out = d;
 		return 0;
@@ -404,21 +414,20 @@ int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_i
 	d.reward = ecn_reward(&a->config, in);
 	d.reward_valid = true;
 	if (!scene_make(a, q, in, &s)) {
-		q->pending = PENDING_NONE;
+		team_rest(a->team, queue);
 		explain(&d, "stay: no template fits below limit_bytes %u", in->limit_bytes);
 		*out = d;
 		return 0;
 	}
-	settle(a, q, in, &s, d.reward);
+	settle(a, queue, in, &s, d.reward);
 
 	ddqn_q(a->ddqn, &(struct ddqn_obs){ .x = s.x[0], .rows = s.rows }, s.q);
-	row = choose_row(a, &s, &d);
+	row = choose_row(a, queue, &s, &d);
 	d.action = s.action[row];
 	if (row > 0)
 		d.triple = s.triple[d.action];
 	a->stats.explored += d.explored;
 
-	q->pending = PENDING_DECIDED;
 	q->explored = d.explored;
 	q->triple = d.triple;
 	memcpy(q->x, s.x, sizeof(q->x));
@@ -426,20 +435,20 @@ int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_i
 	q->row = row;
 	q->probability = d.probability;
 	q->policy = ddqn_updates(a->ddqn);
+	/* While it explores, it wants to know what staying pays, too. */
+	team_decided(a->team, queue, s.x[row], 0, row > 0 || (a->config.learn && a->config.explore));
 	*out = d;
 	return 0;
 }
 
 void ecn_agent_applied(struct ecn_agent *a, unsigned int queue, bool applied)
 {
-	struct ecn_queue *q = queue < a->n_queues ? &a->queues[queue] : NULL;
-
-	if (q && q->pending == PENDING_DECIDED)
-		q->pending = applied ? PENDING_APPLIED : PENDING_NONE;
+	team_applied(a->team, queue, applied);
 }
 
 void ecn_agent_forget(struct ecn_agent *a, unsigned int queue)
 {
+	team_forget(a->team, queue);
 	if (queue < a->n_queues)
 		memset(&a->queues[queue], 0, sizeof(a->queues[queue]));
 }

@@ -3,7 +3,8 @@
  * The ECN agent: per queue, chooses (qth_min, qth_max, max_p) from a grid of
  * templates. Pure logic: no clock, no file, no log, so that the live daemon,
  * a simulator and a unit test run the same code. One network serves all
- * queues (parameter sharing, as ACC, SIGCOMM 2021, section 4).
+ * queues (parameter sharing, as ACC, SIGCOMM 2021, section 4), and of the queues of
+ * one link one changes at a time (rl/team.h).
  *
  * Templates are thought of in time: t(n) = t0 * 2^n for n = 0..9, with
  * t0 = max(2 * MTU / C, RTT / 8); qth_min = C * t(n), qth_max = m * qth_min for
@@ -62,6 +63,7 @@ struct ecn_interval {
 	double avg_backlog_bytes;
 	double sojourn_p95_s;	/* negative: no packet */
 	struct qdisc_triple setting;	/* in force during the interval */
+	unsigned int link;	/* queues of one link change one at a time; 0: alone */
 };
 
 struct ecn_decision {
