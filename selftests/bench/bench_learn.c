@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a decision and a gradient step of the learning core cost. One line per figure. */
+/*
+ * What a decision and a gradient step of the learning core cost. One line per figure. The rows
+ * decide_* are whole decisions of the daemon's agents, features and all, as the median of many:
+ * one queue, and 64 queues that may each go to one of 16 CPUs.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "daemon/ecn_agent.h"
+#include "daemon/steer_agent.h"
 #include "lib/rng.h"
 #include "rl/ddqn.h"
 
@@ -59,8 +65,100 @@ static int bench(const char *name, unsigned int features, unsigned int rows, uns
 	return 0;
 }
 
+#define DECISIONS	2001
+#define QUEUES		64
+#define CPUS		16
+
+static int ascending(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print_median(const char *name, double ns[DECISIONS])
+{
+	qsort(ns, DECISIONS, sizeof(*ns), ascending);
+	printf("learn/%s_ns %.0f\n", name, ns[DECISIONS / 2]);
+}
+
+/* Untrained weights cost what trained ones do. */
+static int bench_decide_queue(void)
+{
+	struct ecn_interval in = {
+		.seconds = 0.05, .capacity_bps = 1.25e9, .rtt_s = 1e-3, .mtu_bytes = 1514,
+		.limit_bytes = 4000000, .tx_bytes = 5e7, .ce_bytes = 5e6, .backlogged_s = 0.04,
+		.sojourn_p95_s = 1e-4, .setting = { 60000, 180000, 100000 },
+	};
+	static double ns[DECISIONS];
+	struct ecn_agent_config c;
+	struct ecn_decision d;
+	struct ecn_agent *a;
+	struct rng rng;
+
+	ecn_agent_config_default(&c);
+	if (ecn_agent_new(&c, &a) < 0)
+		return 1;
+	rng_seed(&rng, 1);
+	for (int i = 0; i < DECISIONS; i++) {
+		const double start = now_ns();
+
+		in.avg_backlog_bytes = 2e5 * rng_uniform(&rng);
+		if (ecn_agent_decide(a, 0, &in, &d) < 0)
+			return 1;
+		ecn_agent_applied(a, 0, true);
+		ns[i] = now_ns() - start;
+	}
+	print_median("decide_queue", ns);
+	ecn_agent_free(a);
+	return 0;
+}
+
+static int bench_decide_steer(void)
+{
+	struct steer_cpu_obs cpu[CPUS];
+	struct steer_object object[QUEUES];
+	const struct steer_interval in = {
+		.seconds = 0.05, .cpus = cpu, .n_cpus = CPUS, .objects = object,
+		.n_objects = QUEUES,
+	};
+	static double ns[DECISIONS];
+	struct steer_agent_config c;
+	struct steer_move moves[16];
+	struct steer_agent *a;
+	double reward;
+	struct rng rng;
+
+	steer_agent_config_default(&c);
+	if (steer_agent_new(&c, &a) < 0)
+		return 1;
+	rng_seed(&rng, 1);
+	for (int i = 0; i < DECISIONS; i++) {
+		double start;
+
+		for (int k = 0; k < CPUS; k++)
+			cpu[k] = (struct steer_cpu_obs){
+				.cpu = k, .util = rng_uniform(&rng), .softirq = 0.3, .pps = 1e5,
+				.wait_p95_s = 1e-4 * rng_uniform(&rng),
+			};
+		for (int k = 0; k < QUEUES; k++)
+			object[k] = (struct steer_object){
+				.id = k, .cpu = k % CPUS, .pps = 1e4 * (1.0 + rng_uniform(&rng)),
+				.bps = 1e7,
+			};
+		start = now_ns();
+		if (steer_agent_decide(a, &in, moves, 16, &reward) < 0)
+			return 1;
+		ns[i] = now_ns() - start;
+	}
+	print_median("decide_64_queues_16_cpus", ns);
+	steer_agent_free(a);
+	return 0;
+}
+
 int main(void)
 {
 	return bench("fixed_1x90_64x64", 22, 1, 90, 64) | bench("ecn_7x1_32x32", 22, 7, 1, 32) |
-	       bench("steer_4x1_32x32", 16, 4, 1, 32) | bench("steer_64x1_32x32", 16, 64, 1, 32);
+	       bench("steer_4x1_32x32", 16, 4, 1, 32) | bench("steer_64x1_32x32", 16, 64, 1, 32) |
+	       bench_decide_queue() | bench_decide_steer();
 }

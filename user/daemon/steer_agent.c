@@ -113,6 +113,7 @@ struct steer_loads {
 	double util[SLUICE_MAX_CPUS];		/* virtual */
 	double util_measured[SLUICE_MAX_CPUS];
 	double pps[SLUICE_MAX_CPUS];		/* measured */
+	double wait[SLUICE_MAX_CPUS];		/* as a feature */
 	double pps_total;
 	double mean;				/* moves do not change it */
 };
@@ -200,6 +201,8 @@ static int loads_init(struct steer_loads *l, const struct steer_interval *in)
 		l->index_of[in->cpus[i].cpu] = i;
 		l->util[i] = l->util_measured[i] = limited(in->cpus[i].util, 1.0);
 		l->pps[i] = limited(in->cpus[i].pps, 1e12);
+		l->wait[i] = in->cpus[i].wait_p95_s >= 0.0 ?
+			     limited(log1p(in->cpus[i].wait_p95_s * 1e3) / 4.0, 2.0) : 0.0;
 		l->pps_total += l->pps[i];
 		l->mean += l->util[i] / l->n;
 	}
@@ -227,13 +230,14 @@ static void loads_move(struct steer_loads *l, const struct steer_object *o, int 
 	l->util[to] += work;
 }
 
-/* The greatest load if the object's work went from one CPU to the other. */
-static double loads_max_after(const struct steer_loads *l, double work, int from, int to)
+/* The greatest load of all CPUs but one. */
+static double loads_max_beside(const struct steer_loads *l, int cpu)
 {
 	double max = 0.0;
 
 	for (int i = 0; i < (int)l->n; i++)
-		max = fmax(max, l->util[i] + (from != to) * ((i == to) - (i == from)) * work);
+		if (i != cpu && l->util[i] > max)
+			max = l->util[i];
 	return max;
 }
 
@@ -242,7 +246,9 @@ static void features(const struct steer_loads *l, const struct steer_object *o, 
 {
 	const double work = loads_work(l, o, from);
 	const double pps = limited(o->pps, 1e12);
-	const double now_max = loads_max_after(l, work, from, from);
+	const double beside = loads_max_beside(l, from);
+	const double now_max = fmax(beside, l->util[from]);
+	const double left_max = fmax(beside, l->util[from] - work);
 
 	for (int to = 0; to < (int)l->n; to++, x += FEATURES) {
 		const struct steer_cpu_obs *c = &l->in->cpus[to];
@@ -259,12 +265,12 @@ static void features(const struct steer_loads *l, const struct steer_object *o, 
 		x[6] = limited(l->util[to] + (to != from) * work, 2.0);
 		x[7] = l->mean;
 		x[8] = limited(now_max, 2.0);
-		x[9] = limited(loads_max_after(l, work, from, to), 2.0);
+		x[9] = to == from ? x[8] : limited(fmax(left_max, l->util[to] + work), 2.0);
 		/* The candidate as measured. */
 		x[10] = limited(c->softirq, 1.0);
 		x[11] = l->pps_total > 0.0 ? limited(l->pps[to] / l->pps_total, 1.0) : 0.0;
 		x[12] = l->pps[to] + drop > 0.0 ? limited(drop / (l->pps[to] + drop), 1.0) : 0.0;
-		x[13] = c->wait_p95_s >= 0.0 ? limited(log1p(c->wait_p95_s * 1e3) / 4.0, 2.0) : 0.0;
+		x[13] = l->wait[to];
 	}
 }
 
