@@ -14,6 +14,14 @@
 
 #define ROWS	5
 
+/* Vectors of an implementation outside: outputs, gradient, and parameters after steps of Adam. */
+struct golden {
+	enum mlp_activation activation;
+	float x[15], target[10], params[179];
+	double out[10], grad[179], after[179];
+};
+#include "unit/mlp_golden.h"
+
 static const unsigned int shapes[][4] = {
 	{ 7, 12, 9, 4 },
 	{ 3, 1, 17, 1 },
@@ -172,6 +180,52 @@ static void tanh_too(void **state)
 	activation = MLP_RELU;
 }
 
+static void near(const char *what, size_t i, double got, double want, double tolerance)
+{
+	if (fabs(got - want) > tolerance * (1.0 + fabs(want)))
+		fail_msg("%s %zu: %.8f, not %.8f", what, i, got, want);
+}
+
+static void golden_vectors(void **state)
+{
+	(void)state;
+	for (size_t g = 0; g < sizeof(golden) / sizeof(golden[0]); g++) {
+		const struct golden *v = &golden[g];
+		float grad[GOLDEN_PARAMS], grad_out[GOLDEN_ROWS * 2];
+		struct mlp_pass p;
+		struct adam a;
+		struct mlp m;
+
+		assert_int_equal(mlp_init(&m, golden_dim, 3), 0);
+		assert_int_equal(m.n_params, GOLDEN_PARAMS);
+		m.activation = v->activation;
+		memcpy(m.params, v->params, sizeof(v->params));
+		assert_int_equal(mlp_pass_init(&p, &m, GOLDEN_ROWS), 0);
+		assert_int_equal(adam_init(&a, m.n_params, 1e-2f), 0);
+		for (int step = 0; step < GOLDEN_STEPS; step++) {
+			const float *y = mlp_forward(&m, &p, v->x, GOLDEN_ROWS);
+
+			for (size_t i = 0; i < GOLDEN_ROWS * 2; i++) {
+				if (!step)
+					near("output", i, y[i], v->out[i], 1e-5);
+				grad_out[i] = (y[i] - v->target[i]) / GOLDEN_ROWS;
+			}
+			memset(grad, 0, sizeof(grad));
+			mlp_backward(&m, &p, grad_out, grad);
+			for (size_t i = 0; i < GOLDEN_PARAMS && !step; i++)
+				near("gradient", i, grad[i], v->grad[i], 1e-5);
+			assert_true(mlp_clip(grad, GOLDEN_PARAMS, 1.0f));
+			adam_step(&a, m.params, grad);
+		}
+		/* Adam divides by the root of the squares: a tiny gradient's rounding shows. */
+		for (size_t i = 0; i < GOLDEN_PARAMS; i++)
+			near("parameter", i, m.params[i], v->after[i], 2e-4);
+		adam_fini(&a);
+		mlp_pass_fini(&p);
+		mlp_fini(&m);
+	}
+}
+
 static void clipping(void **state)
 {
 	float g[2] = { 3.0f, 4.0f };
@@ -224,6 +278,7 @@ int main(void)
 		cmocka_unit_test(forward_matches_reference),
 		cmocka_unit_test(gradient_matches_differences),
 		cmocka_unit_test(tanh_too),
+		cmocka_unit_test(golden_vectors),
 		cmocka_unit_test(clipping),
 		cmocka_unit_test(adam_steps),
 		cmocka_unit_test(bad_shapes),
