@@ -228,6 +228,66 @@ static void admission_optimum_is_right(void **state)
 	env_free(e);
 }
 
+/* u = -scale[i] k[i] (x, v); the discounted cost of one long episode. */
+static double lqr_cost(const double scale[2], uint64_t seed)
+{
+	struct env *e = lqr_new();
+	double k[2], sum = 0.0, weight = 1.0;
+
+	lqr_gain(k);
+	e->time_limit = 400;
+	assert_int_equal(env_reset(e, seed), 0);
+	while (!e->over) {
+		struct env_step s;
+		float x[2], u;
+		uint8_t none;
+
+		env_observe(e, x, &none);
+		u = -scale[0] * k[0] * x[0] - scale[1] * k[1] * x[1];
+		assert_int_equal(env_step(e, &(struct env_action){ .value = &u }, &s), 0);
+		sum -= weight * s.reward;
+		weight *= LQR_GAMMA;
+	}
+	env_free(e);
+	return sum;
+}
+
+/* Every other gain costs more, in the mean over many episodes with the same noise. */
+static void lqr_optimum_is_right(void **state)
+{
+	static const double scale[][2] = { { 1, 1 }, { 0.85, 1 }, { 1.15, 1 }, { 1, 0.85 },
+					   { 1, 1.15 } };
+	double cost[5] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		for (uint64_t seed = 1; seed <= 300; seed++)
+			cost[i] += lqr_cost(scale[i], seed) / 300;
+	for (int i = 1; i < 5; i++)
+		if (cost[i] < 1.002 * cost[0])
+			fail_msg("scaled by %.2f and %.2f: %.4f, by 1: %.4f", scale[i][0],
+				 scale[i][1], cost[i], cost[0]);
+}
+
+static void linear_regret_by_hand(void **state)
+{
+	struct env *e = linear_new();
+	double regret, blind, least = 1e9, sum = 0.0;
+
+	(void)state;
+	/* The same context for each arm: regrets of which one is 0, and the mean is a blind one's. */
+	for (int a = 0; a < LINEAR_ARMS; a++) {
+		assert_int_equal(env_reset(e, 5), 0);
+		act(e, a);
+		linear_regret(e, &regret, &blind);
+		assert_true(regret >= 0.0);
+		least = fmin(least, regret);
+		sum += regret / LINEAR_ARMS;
+	}
+	assert_true(least == 0.0 && fabs(sum - blind) < 1e-12);
+	env_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +298,8 @@ int main(void)
 		cmocka_unit_test(seeds),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(admission_optimum_is_right),
+		cmocka_unit_test(lqr_optimum_is_right),
+		cmocka_unit_test(linear_regret_by_hand),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

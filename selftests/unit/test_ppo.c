@@ -13,6 +13,7 @@
 #include "lib/rng.h"
 #include "rl/envs.h"
 #include "rl/ppo.h"
+#include "rl/run.h"
 
 /* gamma 0.5, lambda 0.5; the episode ends after the second step, the store after the third. */
 static void advantages_by_hand(void **state)
@@ -175,6 +176,55 @@ static void learns_a_continuous_action(void **state)
 		}
 		ppo_free(p);
 	}
+}
+
+static int riccati(void *ctx, const float *x, const uint8_t *ok, unsigned int rows,
+		   struct env_action *a)
+{
+	static float u;
+	double k[2];
+
+	(void)ctx;
+	(void)ok;
+	(void)rows;
+	lqr_gain(k);
+	u = -k[0] * x[0] - k[1] * x[1];
+	a->value = &u;
+	return 0;
+}
+
+/* Continuous control with a known optimum: within a fifth of its cost, from far above. */
+static void pushes_a_mass_to_the_middle(void **state)
+{
+	const struct ppo_config c = {
+		.features = 2, .actions = 1, .continuous = true, .hidden = { 16, 16 }, .lanes = 8,
+		.horizon = 64, .epochs = 6, .minibatch = 64, .gamma = LQR_GAMMA, .lambda = 0.9f,
+		.clip = 0.2f, .learning_rate = 3e-3f, .grad_clip = 0.5f, .seed = 1,
+	};
+	const struct run_ppo_config rc = { .anneal_steps = 50000, .seed = 1 };
+	struct run_score best, first, last;
+	struct run_ppo_policy policy;
+	struct run_ppo *run;
+	struct ppo_stats st;
+	struct env *e[8];
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		e[i] = lqr_new();
+	assert_int_equal(ppo_new(&c, &policy.ppo), 0);
+	assert_int_equal(run_evaluate(e[0], riccati, NULL, 50, 1000, &best), 0);
+	assert_int_equal(run_evaluate(e[0], run_greedy_ppo, &policy, 50, 1000, &first), 0);
+	assert_int_equal(run_ppo_new(&rc, e, policy.ppo, &c, &run), 0);
+	while (run_ppo_steps(run) < 50000)
+		assert_int_equal(run_ppo_round(run, &st), 0);
+	assert_int_equal(run_evaluate(e[0], run_greedy_ppo, &policy, 50, 1000, &last), 0);
+	if (first.reward > 3.0 * best.reward || last.reward < 1.2 * best.reward)
+		fail_msg("%.3f, at first %.3f, the optimum is %.3f", last.reward, first.reward,
+			 best.reward);
+	run_ppo_free(run);
+	ppo_free(policy.ppo);
+	for (int i = 0; i < 8; i++)
+		env_free(e[i]);
 }
 
 /*
@@ -371,6 +421,7 @@ int main(void)
 		cmocka_unit_test(gradients_match_differences),
 		cmocka_unit_test(learns_a_discrete_choice),
 		cmocka_unit_test(learns_a_continuous_action),
+		cmocka_unit_test(pushes_a_mass_to_the_middle),
 		cmocka_unit_test(admission_is_optimal),
 		cmocka_unit_test(what_is_cut_off_has_value),
 		cmocka_unit_test(saving_and_loading),
