@@ -253,7 +253,8 @@ static int train_ppo(const struct row *row, uint64_t seed, unsigned int steps, d
 		if (!p->stop_at || *taken < next_check)
 			continue;
 		next_check += CHECK_EVERY;
-		if (run_evaluate(check, run_greedy_ppo, &policy, CHECK_EPISODES, CHECK_SEED, &s) < 0)
+		if (run_evaluate(check, run_greedy_ppo, &policy, CHECK_EPISODES, CHECK_SEED,
+				 &s) < 0)
 			goto out;
 	}
 	r = p->score(check, run_greedy_ppo, &policy, score);
@@ -496,8 +497,8 @@ static int usage(FILE *f)
 {
 	fprintf(f, "usage: known_results [--algo ALGO] [--env ENV] [--seeds N] [--first-seed S]\n"
 		   "                     [--steps N]\n"
-		   "Trains every learner (ddqn, ppo, qtable, linucb, thompson) on the problems with\n"
-		   "known solutions that suit it (cartpole, acrobot, admission, jsq, lqr, linear)\n"
+		   "Trains every learner (ddqn, ppo, qtable, linucb, thompson) on the problems\n"
+		   "with known solutions that suit it (cartpole, acrobot, admission, jsq, lqr, linear)\n"
 		   "and prints a score for each seed.\n"
 		   "The exit status is 1 if fewer than 8 in 10 seeds solve a problem.\n");
 	return f == stderr ? 2 : 0;

@@ -224,6 +224,50 @@ static void acts_from_a_checkpoint(void **state)
 	assert_true(good >= 3);
 }
 
+/* Four queues that always want to try something: of one link only one may at a time. */
+static void queues_of_a_link_take_turns(void **state)
+{
+	(void)state;
+	for (unsigned int link = 0; link < 2; link++) {
+		struct ecn_agent_config c;
+		unsigned int changes = 0, waited = 0;
+		struct ecn_agent *a;
+		struct model m[4];
+
+		ecn_agent_config_default(&c);
+		c.explore = true;
+		c.epsilon = 1.0;
+		c.regret_budget = 1e9;
+		a = agent(&c);
+		for (int i = 0; i < 4; i++) {
+			m[i] = (struct model){ .need_bytes = 25e3,
+					       .setting = { 60000, 60000, 10000 } };
+			rng_seed(&m[i].rng, i);
+		}
+		for (int epoch = 0; epoch < 40; epoch++) {
+			unsigned int now = 0;
+
+			for (int i = 0; i < 4; i++) {
+				struct ecn_interval in = model_run(&m[i]);
+				struct ecn_decision d;
+
+				in.link = 3 * link;
+				assert_int_equal(ecn_agent_decide(a, i, &in, &d), 0);
+				now += d.explored;
+				waited += strstr(d.reason, "turn of another") != NULL;
+				m[i].setting = d.triple;
+				ecn_agent_applied(a, i, true);
+			}
+			assert_in_range(now, 0, link ? 1 : 4);
+			changes += now;
+		}
+		/* An epoch of each round goes by while the last one measures. */
+		assert_int_equal(changes, link ? 32 : 160);
+		assert_int_equal(waited, link ? 128 : 0);
+		ecn_agent_free(a);
+	}
+}
+
 static void untrained_stays(void **state)
 {
 	struct ecn_agent_config c;
@@ -474,6 +518,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grid_is_in_time),
+		cmocka_unit_test(queues_of_a_link_take_turns),
 		cmocka_unit_test(untrained_stays),
 		cmocka_unit_test(exploration_is_bounded),
 		cmocka_unit_test(learns_only_from_its_own),

@@ -275,7 +275,7 @@ static void linear_regret_by_hand(void **state)
 	double regret, blind, least = 1e9, sum = 0.0;
 
 	(void)state;
-	/* The same context for each arm: regrets of which one is 0, and the mean is a blind one's. */
+	/* The same context for each arm: one regret is 0, and their mean is a blind one's. */
 	for (int a = 0; a < LINEAR_ARMS; a++) {
 		assert_int_equal(env_reset(e, 5), 0);
 		act(e, a);

@@ -207,7 +207,7 @@ static void does_not_herd(void **state)
 		assert_in_range(most, 0, 8);
 		steer_agent_free(a);
 	}
-	/* Two teachers in five find out that so much is worth moving; without any this shows nothing. */
+	/* Two teachers in five find out that so much is worth moving; without any it shows nothing. */
 	assert_in_range(moved, 1, 5);
 }
 

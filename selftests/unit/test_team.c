@@ -42,8 +42,8 @@ static bool turn(struct team *t, unsigned int agent)
 }
 
 /*
- * Of n coupled agents one changes in an epoch, each as often as any other. The first is asked before
- * the last has measured what it did, which costs an epoch in every round.
+ * Of n coupled agents one changes in an epoch, each as often as any other. The first is asked
+ * before the last has measured what it did, which costs an epoch in every round.
  */
 static void the_turn_goes_round(void **state)
 {
@@ -145,7 +145,7 @@ static void the_absent_stop_nobody(void **state)
 	}
 }
 
-/* An interval in which a coupled agent changed says nothing about staying; the change itself does. */
+/* An interval in which a coupled agent changed says nothing of staying, but of that change. */
 static void the_disturbed_is_not_learned(void **state)
 {
 	struct ddqn *d;
@@ -174,8 +174,8 @@ static void the_disturbed_is_not_learned(void **state)
 
 /*
  * Queues that share a link: each has a level from 0 to 9, and all are paid by how much nearer the
- * sum has come to what the link can bear. One may go down, stay or go up; it sees how far the sum is
- * off and its own level. Who changes when all change cannot tell what it did.
+ * sum has come to what the link can bear. One may go down, stay or go up; it sees how far the sum
+ * is off and its own level. Who changes when all change cannot tell what it did.
  */
 #define LEVELS	10
 #define PARTS	80	/* of training, 50 epochs each */

@@ -436,7 +436,8 @@ int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_i
 	q->probability = d.probability;
 	q->policy = ddqn_updates(a->ddqn);
 	/* While it explores, it wants to know what staying pays, too. */
-	team_decided(a->team, queue, s.x[row], 0, row > 0 || (a->config.learn && a->config.explore));
+	team_decided(a->team, queue, s.x[row], 0,
+		     row > 0 || (a->config.learn && a->config.explore));
 	*out = d;
 	return 0;
 }

@@ -128,7 +128,7 @@ void dense_tile(const float *x, const float *w, const float *b, float *y, const 
 	}
 }
 
-/* x (B, n_in), w (n_in, n_out), y (B, n_out); n_out >= 2 * VEC. What a last tile repeats is the same. */
+/* x (B, n_in), w (n_in, n_out), y (B, n_out); n_out >= 2 * VEC. The last tile may repeat some. */
 WIDEST static void dense_wide(const float *x, const float *w, const float *b, float *y,
 			      unsigned int rows, unsigned int n_in, unsigned int n_out)
 {

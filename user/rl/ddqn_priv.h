@@ -36,7 +36,7 @@ struct ddqn {
 int ddqn_argmax(const float *q, const uint8_t *feasible, unsigned int n);
 /* Notes what a transition says about how large values can be. */
 void ddqn_bound(struct ddqn *d, float reward, float discount);
-/* r + discount * Q_target(s', argmax Q_online(s', .)), Q within bounds; r when no action follows. */
+/* r + discount * Q_target(s', argmax Q_online(s', .)), Q bounded; r when no action follows. */
 float ddqn_target(struct ddqn *d, float reward, float discount, const struct ddqn_obs *next);
 /* Huber's loss: squared near zero, linear beyond 1, so that outliers stay tame. */
 float ddqn_huber(float error, float *derivative);

@@ -71,9 +71,7 @@ static void batch_draw(struct batch *b, const struct dataset *data, struct rng *
 	}
 }
 
-/*
- * p = softmax of v over the feasible, 0 elsewhere; returns log sum exp. -INFINITY: none is feasible.
- */
+/* p = softmax of v over the feasible, 0 elsewhere. Returns log sum exp; -INFINITY if none is. */
 static double softmax(const float *v, const uint8_t *feasible, unsigned int n, float *p)
 {
 	double max = -INFINITY, sum = 0.0;

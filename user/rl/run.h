@@ -33,7 +33,7 @@ struct run_ddqn_config {
 	double epsilon_first, epsilon_last;	/* falls linearly over ... */
 	unsigned int epsilon_steps;		/* ... so many steps */
 	unsigned int update_every;		/* steps per gradient step */
-	unsigned int anneal_steps;		/* over which the step size falls to 0; 0: constant */
+	unsigned int anneal_steps;		/* in which the step size falls to 0; 0: constant */
 	uint64_t seed;
 };
 
