@@ -183,6 +183,8 @@ int capture_next(struct capture *c, struct capture_frame *ret, struct sl_err *e)
 	f.wire = header->len;
 	f.record = data;
 	f.header = header;
+	f.time_ns = header->ts.tv_sec * 1000000000ULL + header->ts.tv_usec *
+		    (c->precision == PCAP_TSTAMP_PRECISION_NANO ? 1 : 1000);
 	f.data = data;
 	f.bytes = header->caplen;
 	if (c->link && to_ethernet(c, data, header->caplen, &f))

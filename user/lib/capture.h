@@ -20,6 +20,7 @@ struct capture_frame {
 	uint32_t bytes;		/* of data */
 	uint32_t captured;	/* bytes in the file, link header included */
 	uint32_t wire;		/* that the packet had, link header included */
+	uint64_t time_ns;	/* since the epoch */
 	const uint8_t *record;	/* as it is in the file: "captured" bytes */
 	const struct pcap_pkthdr *header;
 };
