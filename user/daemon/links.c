@@ -7,6 +7,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
+#include "daemon/steer_view.h"
 #include "lib/coexist.h"
 #include "lib/log.h"
 
@@ -150,12 +151,7 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 
 int link_bucket_cpu(const struct link *l, unsigned int bucket)
 {
-	const struct sluice_bucket *b = &l->now->bucket_target[bucket];
-	bool runs = l->now->control.expires_jiffies > l->now->jiffies;
-
-	if ((b->flags & SLUICE_BUCKET_F_LEARNED) && !(b->flags & SLUICE_BUCKET_F_HOLD) && runs)
-		return b->learned_cpu;
-	return b->flags & SLUICE_BUCKET_F_BASELINE ? b->cpu : -1;
+	return steer_view_bucket_cpu(l->now, bucket);
 }
 
 void links_epoch(struct daemon *d, uint64_t now)

@@ -10,9 +10,8 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
-#include "lib/hist.h"
+#include "daemon/steer_view.h"
 #include "lib/log.h"
-#include "lib/probe_hop.h"
 
 /* Objects of one decision; the agent looks at the heaviest of them. */
 #define OBJECTS_MAX	8192
@@ -23,39 +22,15 @@
 #define OBJECT_LINK(id)		((id) >> 16)
 #define OBJECT_INDEX(id)	((id) & 0xffff)
 
-static double rate(uint64_t now, uint64_t before, double seconds)
-{
-	return now > before ? (double)(now - before) / seconds : 0;
-}
-
 static double seconds_of(const struct link *l)
 {
-	return (double)(l->now->time_ns - l->before->time_ns) / 1e9;
+	return steer_view_seconds(l->before, l->now);
 }
 
 /* Whether an interface has two readings, one interval apart. */
 static bool is_observed(const struct link *l)
 {
 	return l->steer && l->have_before && seconds_of(l) > 0;
-}
-
-/* Adds what one interface sent to a CPU. */
-static void add_cpu(const struct link *l, unsigned int cpu, struct steer_cpu_obs *out)
-{
-	const struct steer_snapshot *a = l->before, *b = l->now;
-	double sent, delivered, p95;
-
-	sent = rate(b->cpu[cpu].packets, a->cpu[cpu].packets, seconds_of(l));
-	delivered = rate(b->deliver[cpu].packets, a->deliver[cpu].packets, seconds_of(l));
-	out->pps += sent;
-	out->drop_pps += sent > delivered ? sent - delivered : 0;
-	if (steer_wait_measurable(b) != 1)
-		return;
-	p95 = hist_quantile_ns(b->deliver[cpu].wait_hist, a->deliver[cpu].wait_hist, 0.95) / 1e9;
-	if (p95 < 0)
-		p95 = 0;	/* measurable, but nobody waited */
-	if (p95 > out->wait_p95_s)
-		out->wait_p95_s = p95;
 }
 
 static size_t observe_cpus(struct daemon *d, double seconds, struct steer_cpu_obs *cpus)
@@ -72,16 +47,10 @@ static size_t observe_cpus(struct daemon *d, double seconds, struct steer_cpu_ob
 				  d->links[i]->target[cpu] == TARGET_IN_USE;
 		if (!target || !d->guard.cpu_allowed[cpu] || !b->online)
 			continue;
-		cpus[n] = (struct steer_cpu_obs){
-			.cpu = (uint16_t)cpu,
-			.util = procstat_util(b, a),
-			.softirq = procstat_softirq(b, a),
-			.drop_pps = rate(b->softnet_dropped, a->softnet_dropped, seconds),
-			.wait_p95_s = -1,
-		};
+		cpus[n] = steer_view_cpu(cpu, a, b, seconds);
 		for (i = 0; i < d->n_links; i++)
 			if (is_observed(d->links[i]))
-				add_cpu(d->links[i], cpu, &cpus[n]);
+				steer_view_sent(d->links[i]->before, d->links[i]->now, &cpus[n]);
 		n++;
 	}
 	return n;
@@ -92,23 +61,8 @@ static size_t observe_objects(struct daemon *d, unsigned int link, uint64_t now,
 {
 	struct link *l = d->links[link];
 	double seconds = seconds_of(l);
-	size_t n = 0, i;
-	unsigned int b;
-	int cpu;
+	size_t n = steer_view_buckets(l->before, l->now, objects, max), i;
 
-	for (b = 0; b < SLUICE_BUCKETS && n < max; b++) {
-		uint64_t packets = l->now->bucket[b].packets - l->before->bucket[b].packets;
-
-		cpu = link_bucket_cpu(l, b);
-		if (!packets || cpu < 0)
-			continue;
-		objects[n++] = (struct steer_object){
-			.id = b,
-			.cpu = (uint16_t)cpu,
-			.pps = (double)packets,
-			.bps = (double)(l->now->bucket[b].bytes - l->before->bucket[b].bytes),
-		};
-	}
 	link_flows_refresh(d, l, now, objects, &n, max);
 	for (i = 0; i < n; i++) {
 		objects[i].id = OBJECT_ID(link, objects[i].id);
@@ -162,41 +116,6 @@ static int carry_out(struct daemon *d, struct link *l, const struct steer_move *
 	return r;
 }
 
-static const struct steer_cpu_obs *find_cpu(const struct steer_interval *in, uint16_t cpu)
-{
-	for (size_t i = 0; i < in->n_cpus; i++)
-		if (in->cpus[i].cpu == cpu)
-			return &in->cpus[i];
-	return NULL;
-}
-
-static double object_pps(const struct steer_interval *in, uint32_t id)
-{
-	for (size_t i = 0; i < in->n_objects; i++)
-		if (in->objects[i].id == id)
-			return in->objects[i].pps;
-	return 0;
-}
-
-/*
- * A move that would overload its target, or leave it busier than the CPU that is
- * relieved. What is steered has taken its hop in any case; "from" is where it is
- * processed now. A CPU that is no target (any more) may always be left.
- */
-static bool loses(const struct steer_interval *in, const struct steer_move *m)
-{
-	const struct steer_cpu_obs *from = find_cpu(in, m->from), *to = find_cpu(in, m->to);
-	struct probe_move p = { .remote = true };
-
-	if (!from || !to)
-		return false;
-	p.rate_pps = object_pps(in, m->id);
-	p.source_pps = from->pps;
-	p.source_busy = from->util;
-	p.target_busy = to->util;
-	return !probe_hop_pays(&p, NULL);
-}
-
 static bool apply(struct daemon *d, const struct steer_interval *in, const struct steer_move *m,
 		  uint64_t now, unsigned int moves, double reward)
 {
@@ -210,7 +129,7 @@ static bool apply(struct daemon *d, const struct steer_interval *in, const struc
 	/* Another interface's target need not be one of this one's. */
 	if (m->to >= SLUICE_MAX_CPUS || l->target[m->to] != TARGET_IN_USE)
 		verdict = GUARD_cpu_not_allowed;
-	else if (d->settings.steer_refuse_losing && loses(in, m))
+	else if (d->settings.steer_refuse_losing && steer_view_loses(in, m))
 		verdict = GUARD_loses;
 	else
 		verdict = guard_move(&d->guard, &l->guard, now, hold, moves, m->from, m->to);
