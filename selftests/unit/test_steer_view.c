@@ -93,6 +93,8 @@ static void test_loses(void **state)
 
 	(void)state;
 	assert_true(steer_view_loses(&in, &m));
+	m.is_flow = true;	/* another object, though its number is the same */
+	assert_false(steer_view_loses(&in, &m));
 	m.from = 9;
 	assert_false(steer_view_loses(&in, &m));
 }

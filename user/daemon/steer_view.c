@@ -86,10 +86,10 @@ static const struct steer_cpu_obs *find_cpu(const struct steer_interval *in, uin
 	return NULL;
 }
 
-static double object_pps(const struct steer_interval *in, uint32_t id)
+static double object_pps(const struct steer_interval *in, uint32_t id, bool is_flow)
 {
 	for (size_t i = 0; i < in->n_objects; i++)
-		if (in->objects[i].id == id)
+		if (in->objects[i].id == id && in->objects[i].is_flow == is_flow)
 			return in->objects[i].pps;
 	return 0;
 }
@@ -101,7 +101,7 @@ bool steer_view_loses(const struct steer_interval *in, const struct steer_move *
 
 	if (!from || !to)
 		return false;
-	p.rate_pps = object_pps(in, m->id);
+	p.rate_pps = object_pps(in, m->id, m->is_flow);
 	p.source_pps = from->pps;
 	p.source_busy = from->util;
 	p.target_busy = to->util;
