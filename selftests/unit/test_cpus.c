@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The multi-core simulator: closed forms of queueing, conservation, order, and the program's rules. */
+/*
+ * The multi-core simulator: closed forms of queueing, conservation, order, and the program's
+ * rules.
+ */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -84,13 +87,19 @@ static double mean_ns(const struct cpus_stats *s)
 
 /* --- closed forms ---------------------------------------------------------------- */
 
-/* The mean time in an M/G/1 system (Pollaczek and Khinchine), by the squared variation of service. */
+/*
+ * The mean time in an M/G/1 system (Pollaczek and Khinchine), by the squared variation of
+ * service.
+ */
 static double mg1_ns(double service_ns, double rho, double cv2)
 {
 	return service_ns * (1 + rho * (1 + cv2) / (2 * (1 - rho)));
 }
 
-/* Every CPU by itself, by RSS: M/D/1; with exponential work M/M/1, whose quantiles are known, too. */
+/*
+ * Every CPU by itself, by RSS: M/D/1; with exponential work M/M/1, whose quantiles are known,
+ * too.
+ */
 static void test_rss_is_mg1(void **state)
 {
 	static const double loads[] = { 0.3, 0.6, 0.9 };
@@ -177,9 +186,10 @@ static int shortest(void *data, const struct cpus *c, uint32_t bucket)
 }
 
 /*
- * Flows of one packet, each placed as it comes, exponential work, 32 CPUs at 90 %. At random: M/M/1.
- * The better of two: sum of 0.9^(2^i - 2), i from 1 on, for infinitely many CPUs (Mitzenmacher 1996;
- * Vvedenskaya et al. 1996). The shortest of all is better still, and no better than the service time.
+ * Flows of one packet, each placed as it comes, exponential work, 32 CPUs at 90 %. At random:
+ * M/M/1. The better of two: sum of 0.9^(2^i - 2), i from 1 on, for infinitely many CPUs
+ * (Mitzenmacher 1996; Vvedenskaya et al. 1996). The shortest of all is better still, and no
+ * better than the service time.
  */
 static void test_two_choices(void **state)
 {
@@ -497,7 +507,10 @@ static void test_admission(void **state)
 	cpus_free(c);
 }
 
-/* Three UDP packets of two flows and one that is not IP, cut to 60 bytes; with times 1 s, 2 s, 2 s, 4 s. */
+/*
+ * Three UDP packets of two flows and one that is not IP, cut to 60 bytes; with times 1 s, 2 s, 2
+ * s, 4 s.
+ */
 static void write_capture(const char *path)
 {
 	static const uint8_t frame[60] = {
@@ -552,8 +565,9 @@ static void test_capture(void **state)
 		if (i == 2)
 			bucket = a.bucket;
 		assert_true(i % 3 != 2 || a.bucket == bucket);
-		close_to((double)a.time_ns + 1, (i / 3 * 4 + (i % 3) * (i % 3 + 1) / 2) * 0.75e6 + 1,
-			 0.001, "time of a packet");
+		close_to((double)a.time_ns + 1,
+			 (i / 3 * 4 + (i % 3) * (i % 3 + 1) / 2) * 0.75e6 + 1, 0.001,
+			 "time of a packet");
 	}
 	cpus_traffic_free(made);
 	cpus_capture_free(&cap);

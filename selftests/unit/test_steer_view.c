@@ -20,8 +20,12 @@ static void near(double value, double expected)
 
 static void test_cpu(void **state)
 {
-	const struct procstat_cpu a = { .busy = 10, .softirq = 4, .total = 100, .softnet_dropped = 7 };
-	const struct procstat_cpu b = { .busy = 25, .softirq = 9, .total = 150, .softnet_dropped = 17 };
+	const struct procstat_cpu a = {
+		.busy = 10, .softirq = 4, .total = 100, .softnet_dropped = 7,
+	};
+	const struct procstat_cpu b = {
+		.busy = 25, .softirq = 9, .total = 150, .softnet_dropped = 17,
+	};
 	struct steer_cpu_obs o;
 
 	(void)state;
@@ -86,7 +90,8 @@ static void test_loses(void **state)
 		{ .cpu = 0, .util = 0.8, .pps = 800 }, { .cpu = 1, .util = 0.5, .pps = 500 },
 	};
 	const struct steer_object objects[] = {
-		{ .id = 7, .cpu = 0, .pps = 400 }, { .id = 7, .is_flow = true, .cpu = 0, .pps = 100 },
+		{ .id = 7, .cpu = 0, .pps = 400 },
+		{ .id = 7, .is_flow = true, .cpu = 0, .pps = 100 },
 	};
 	const struct steer_interval in = { 1, cpus, 2, objects, 2 };
 	struct steer_move m = { .id = 7, .from = 0, .to = 1 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/cmd_sim_steer.h"
 #include "cli/sim_show.h"
 
 /* Numbers: where they are in the scenario. */
@@ -204,6 +205,8 @@ int cmd_sim(struct cli *cli, int argc, char **argv)
 	struct sl_err e;
 	int r;
 
+	if (argc && !strcmp(argv[0], "steer"))
+		return cmd_sim_steer(cli, argc - 1, argv + 1);
 	if (argc < 2 || strcmp(argv[0], "run"))
 		return cli_usage(cli, argc && strcmp(argv[0], "run") ? "there is no 'sim %s'" :
 				 "no file of flow sizes given", argc ? argv[0] : "");

@@ -66,8 +66,9 @@ static const struct cli_command commands[] = {
 	  "sim run SIZES ... topology bottleneck [senders N] [access_kbps N]\n"
 	  "sim run SIZES ... topology parking_lot [hops N]\n"
 	  "sim run SIZES ... topology leaf_spine [leaves N] [spines N] [hosts_per_leaf N] "
-	  "[fabric_kbps N]\n",
-	  "simulate flows through queues that mark as the qdisc does" },
+	  "[fabric_kbps N]\n"
+	  "sim steer WORKLOAD POLICY [PARAMETER VALUE ...] | sim steer list\n",
+	  "simulate flows through queues that mark as the qdisc does; or CPUs that receive" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -582,6 +582,12 @@ void steer_agent_applied(struct steer_agent *a, const bool *applied, size_t n)
 		a->pending[i].learn = applied[i];
 }
 
+void steer_agent_restart(struct steer_agent *a)
+{
+	a->n_moves = a->n_pending = 0;
+	memset(a->rest, 0, sizeof(a->rest));
+}
+
 float steer_agent_train(struct steer_agent *a, unsigned int n)
 {
 	double sum = 0.0;

@@ -77,6 +77,8 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 		       struct steer_move *moves, size_t max, double *reward);
 /* Which of the moves just returned were applied; the others are not learned from. */
 void steer_agent_applied(struct steer_agent *a, const bool *applied, size_t n);
+/* What was decided last, and what rests, is forgotten: the next interval is of another world. */
+void steer_agent_restart(struct steer_agent *a);
 float steer_agent_train(struct steer_agent *a, unsigned int n);
 
 /*

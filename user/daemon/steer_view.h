@@ -20,7 +20,9 @@ void steer_view_sent(const struct steer_snapshot *before, const struct steer_sna
 		     struct steer_cpu_obs *out);
 /* The CPU that a bucket's packets go to, or -1. */
 int steer_view_bucket_cpu(const struct steer_snapshot *now, unsigned int bucket);
-/* Buckets that had packets: their number. pps and bps are those of the whole interval, not rates. */
+/*
+ * Buckets that had packets: their number. pps and bps are those of the whole interval, not rates.
+ */
 size_t steer_view_buckets(const struct steer_snapshot *before, const struct steer_snapshot *now,
 			  struct steer_object *objects, size_t max);
 /*

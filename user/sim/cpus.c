@@ -387,8 +387,8 @@ static int check(const struct cpus_params *p, struct sl_err *e)
 {
 	if (p->n_cpus < 1 || p->n_cpus > SLUICE_MAX_CPUS || p->n_rxqs < 1 ||
 	    p->n_rxqs > SLUICE_RXQS)
-		return sl_err(e, -EINVAL, "CPUs must be 1 to %d, RX queues 1 to %d", SLUICE_MAX_CPUS,
-			      SLUICE_RXQS);
+		return sl_err(e, -EINVAL, "CPUs must be 1 to %d, RX queues 1 to %d",
+			      SLUICE_MAX_CPUS, SLUICE_RXQS);
 	if (p->rx_ring_pkts < 1 || p->ring_pkts < SLUICE_BATCH_PKTS || p->rx_ring_pkts > 1u << 20 ||
 	    p->ring_pkts > 1u << 20)
 		return sl_err(e, -EINVAL, "rings must hold up to a million packets, a CPU's %d at "

@@ -34,9 +34,9 @@
 #define CPUS_RSS_SLOTS	128
 
 /*
- * X(name, default, text): what things cost, in ns. steer, flow and miss are rounded from "make bench",
- * send, take and wake from "sluice probe", on a virtual machine of two cores; a driver's rx and the
- * stack's own cost are assumptions: no conclusion should hang on them.
+ * X(name, default, text): what things cost, in ns. steer, flow and miss are rounded from "make
+ * bench", send, take and wake from "sluice probe", on a virtual machine of two cores; a driver's
+ * rx and the stack's own cost are assumptions: no conclusion should hang on them.
  */
 #define CPUS_COSTS(X)								\
 	X(rx, 150, "softirq, a packet: the driver, until the program runs")	\
@@ -68,7 +68,7 @@ struct cpus_params {
 	/* As of the program; F_SAMPLE, F_ADMIT, F_NO_HOLD and what belongs to them matter. */
 	struct sluice_steer_config config;
 	unsigned int hz;		/* ticks of the kernel in a second */
-	uint32_t settle_pkts;		/* of the hold: SLUICE_BATCH_PKTS, more where cpumap does GRO */
+	uint32_t settle_pkts;		/* SLUICE_BATCH_PKTS, more where cpumap does GRO */
 	uint32_t entries;		/* of flows, at most */
 };
 /* Four CPUs and queues, the daemon's defaults; speed and RSS table for any number of them. */
@@ -123,7 +123,10 @@ int cpus_flow_assign(struct cpus *c, uint32_t flow, uint32_t id, unsigned int cp
 void cpus_flow_delete(struct cpus *c, uint32_t flow, uint32_t id);
 /* Counters of the flow's entry, and its assignment; -ENOENT. */
 int cpus_flow_get(const struct cpus *c, uint32_t flow, uint32_t id, struct sluice_flow *out);
-/* Removes entries without an assignment that have been idle; looks at max of them, and then goes on. */
+/*
+ * Removes entries without an assignment that have been idle; looks at max of them, and then goes
+ * on.
+ */
 void cpus_flow_age(struct cpus *c, uint64_t idle_ns, uint32_t max);
 
 struct cpus_heavy {
@@ -138,7 +141,8 @@ void cpus_heavy_drain(struct cpus *c, void (*each)(const struct cpus_heavy *, vo
  */
 typedef int cpus_placer(void *data, const struct cpus *c, uint32_t bucket);
 void cpus_set_placer(struct cpus *c, cpus_placer *placer, void *data);
-uint32_t cpus_backlog(const struct cpus *c, unsigned int cpu);	/* packets, the one at hand included */
+/* Packets, the one at hand included. */
+uint32_t cpus_backlog(const struct cpus *c, unsigned int cpu);
 unsigned int cpus_count(const struct cpus *c);
 
 #endif

@@ -127,8 +127,8 @@ int cpus_capture_read(const char *path, struct cpus_capture *ret, struct sl_err 
 	free(x.flow);
 	c.duration_ns = latest - begin;
 	if (!r && (c.n_packets < 2 || !c.duration_ns))
-		r = sl_err(e, -EINVAL, "capture %s has fewer than two packets to steer, or all at one "
-			   "time", path);
+		r = sl_err(e, -EINVAL, "capture %s has fewer than two packets to steer, or all "
+			   "at one time", path);
 	if (r < 0) {
 		cpus_capture_free(&c);
 		return r;

@@ -101,7 +101,10 @@ struct cpus {
 
 int steer_tables_new(struct cpus *c);
 void steer_tables_free(struct cpus *c);
-/* The CPU + 1 the packet goes to, 0 for the stack; counts it, and adds to *ns what deciding costs. */
+/*
+ * The CPU + 1 the packet goes to, 0 for the stack; counts it, and adds to *ns what deciding
+ * costs.
+ */
 uint8_t steer_packet(struct cpus *c, struct cpus_packet *p, double *ns);
 /* What cpu_deliver does of a packet in a bulk, on the CPU. */
 void steer_delivered(struct cpus *c, unsigned int cpu, const struct cpus_packet *p);

@@ -2,9 +2,9 @@
 /*
  * The program's tables and rules in the multi-core simulator: what bpf/packet.bpf.h (buckets,
  * precedence), bpf/hold.bpf.h (places and how they move), bpf/flow.bpf.h (entries, admission,
- * reports) and bpf/cpu_deliver.bpf.c (acknowledgements, waits) do, on plain arrays that are indexed as
- * the maps are. Left out: the caches (an entry's counters are exact at once), RX queues that a
- * flow changes, metadata that does not arrive.
+ * reports) and bpf/cpu_deliver.bpf.c (acknowledgements, waits) do, on plain arrays that are
+ * indexed as the maps are. Left out: the caches (an entry's counters are exact at once), RX
+ * queues that a flow changes, metadata that does not arrive.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -402,7 +402,10 @@ int cpus_flow_assign(struct cpus *c, uint32_t flow, uint32_t id, unsigned int cp
 	return 0;
 }
 
-/* As steer_ctl has it: an entry with a place may go only when that has drained; until then it counts. */
+/*
+ * As steer_ctl has it: an entry with a place may go only when that has drained; until then it
+ * counts.
+ */
 static void delete(struct cpus *c, struct cpus_flow *f)
 {
 	const uint32_t gap = c->p.config.gap_ticks ? c->p.config.gap_ticks : c->p.hz / 10;

@@ -479,8 +479,8 @@ static int start_zipf(struct cpus_traffic *t, double pps)
 	 * A train takes its own time, too. Where trains fill it all, they come one after
 	 * another, and the rate is not reached.
 	 */
-	t->zipf_gap_ns = fmax(1e9 * t->p.train_pkts / pps - TRAIN_GAP_NS * (t->p.train_pkts - 1), 1) /
-			 (1 + t->p.swing);
+	t->zipf_gap_ns = 1e9 * t->p.train_pkts / pps - TRAIN_GAP_NS * (t->p.train_pkts - 1);
+	t->zipf_gap_ns = fmax(t->zipf_gap_ns, 1) / (1 + t->p.swing);
 	t->next_ns[ZIPF] = after(0, t->zipf_gap_ns * exponential(&t->rng[ZIPF]));
 	return r;
 }
@@ -525,7 +525,9 @@ static int start_elephants(struct cpus_traffic *t, double pps)
 		/* In the middle of an on-period or of an off-period. */
 		at = after(0, (t->p.off_s > 0 && rng_uniform(r) > on ?
 			       t->p.off_s * 1e9 * exponential(r) : 0) + s->gap_ns * rng_uniform(r));
-		s->on_until_ns = t->p.off_s > 0 ? after(at, t->p.on_s * 1e9 * exponential(r)) : NEVER;
+		s->on_until_ns = NEVER;
+		if (t->p.off_s > 0)
+			s->on_until_ns = after(at, t->p.on_s * 1e9 * exponential(r));
 		e = add_due(t, (struct due){ at, (uint32_t)slot });
 		if (e)
 			return e;
@@ -533,7 +535,10 @@ static int start_elephants(struct cpus_traffic *t, double pps)
 	return 0;
 }
 
-/* Packets of a flow on average: more than its mean bytes, because the last packet is counted whole. */
+/*
+ * Packets of a flow on average: more than its mean bytes, because the last packet is counted
+ * whole.
+ */
 static double mean_packets(const struct cpus_traffic *t)
 {
 	double sum = 0;
@@ -555,8 +560,8 @@ static int check(const struct cpus_traffic_params *p, struct sl_err *e)
 	if (p->zipf_share > 0 && (!p->zipf_flows || p->zipf_flows > FLOWS_MAX ||
 				  !(p->zipf_exponent >= 0 && p->zipf_exponent <= 10) ||
 				  !(p->train_pkts >= 1 && p->train_pkts <= 1000)))
-		return sl_err(e, -EINVAL, "Zipf traffic needs 1 to %u flows, an exponent of 0 to 10 "
-			      "and trains of 1 to 1000 packets", FLOWS_MAX);
+		return sl_err(e, -EINVAL, "Zipf traffic needs 1 to %u flows, an exponent of 0 to "
+			      "10 and trains of 1 to 1000 packets", FLOWS_MAX);
 	if (p->flows_share > 0 && (!p->sizes || !(p->flow_pps > 0)))
 		return sl_err(e, -EINVAL, "flows need a distribution of sizes and a packet rate");
 	if (p->elephants_share > 0 && (!p->elephants || p->elephants > 100000 ||
@@ -564,12 +569,12 @@ static int check(const struct cpus_traffic_params *p, struct sl_err *e)
 		return sl_err(e, -EINVAL, "elephants must be 1 to 100000, and be on for some time");
 	if (p->capture_share > 0 && (!p->capture || p->capture->n_packets < 2 ||
 				     !p->capture->duration_ns))
-		return sl_err(e, -EINVAL, "a capture needs two or more packets, at different times");
+		return sl_err(e, -EINVAL, "a capture needs two or more packets, not all at once");
 	if (!(p->swing >= 0 && p->swing <= 1) || (p->swing > 0 && !(p->swing_s > 0)) || !p->bytes ||
 	    !(p->work_cv >= 0 && p->work_cv <= 1) ||
 	    !(p->flow_work_sigma >= 0 && p->flow_work_sigma <= 5))
-		return sl_err(e, -EINVAL, "the swing must be 0 to 1 with a period, packets have bytes, "
-			      "work varies by 0 to 1 and over flows by 0 to 5");
+		return sl_err(e, -EINVAL, "the swing must be 0 to 1 with a period, packets have "
+			      "bytes, work varies by 0 to 1 and over flows by 0 to 5");
 	return 0;
 }
 
