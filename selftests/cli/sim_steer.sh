@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# sluice-test: host timeout=60
+# sluice-test: host timeout=120
 #
 # "sluice sim steer": the same seed is the same run, policies meet the same arrivals, parameters do
 # what they say, and what is said wrong is refused.
 
 . "$(dirname "$0")/../lib.sh"
 require_tool jq
-require_build build/sluice
+require_build build/sluice build/selftests/lab/steer_ladder
 sluice=build/sluice
 
 run() { $sluice -j sim steer "$@" stack_ns 20000 interval_ms 100 warmup 1 seconds 2; }
@@ -82,7 +82,23 @@ test_refused()
 	refused "bad:1: not 'bytes cumulative'" websearch rss sizes "$tmpdir/bad"
 }
 
+# The ladder runs to its end, with a row for each policy.
+test_ladder()
+{
+	local ladder=build/selftests/lab/steer_ladder
+
+	$ladder --seconds 1 --stack-ns 100000 --train 10 --agents 1 --seeds 1 --loads 0.6,0.8 \
+		--families 4 --tsv "$tmpdir/tsv" > "$tmpdir/ladder"
+	check_err $? "steer_ladder"
+	[ "$(grep -c ' \[ *-*[0-9.]*, *-*[0-9.]*\]% ' "$tmpdir/ladder")" = 11 ] &&
+		grep -q '^at least 0.8 in ' "$tmpdir/ladder"
+	check_err $? "rows are missing: $(cat "$tmpdir/ladder")"
+	[ "$(wc -l < "$tmpdir/tsv")" = $((1 + 11 * 4)) ]; check_err $? "the file of all runs"
+	! $ladder --seconds 0 2> /dev/null; check_err $? "no seconds"
+}
+
 run_test test_runs "a run can be repeated, and every policy meets the same arrivals"
 run_test test_parameters "parameters do what they say"
+run_test test_ladder "the ladder has its rows"
 run_test test_refused "what is said wrong is refused with a sentence"
 tap_end

@@ -48,7 +48,8 @@ struct steer_env {
 
 	unsigned int moves;		/* of the latest decision */
 	uint64_t moved, refused, rewarded;
-	double reward_sum;
+	double reward_sum, fine_sum;
+	struct steer_reward_terms terms;	/* sums */
 };
 
 void steer_env_params_default(struct steer_env_params *p)
@@ -82,6 +83,8 @@ static int check(const struct steer_env_params *p, struct sl_err *e)
 			      "assignment, at most", STALE_MAX, FLOWS_MAX);
 	return 0;
 }
+
+static int decide(struct steer_env *env);
 
 int steer_env_new(const struct steer_env_params *p, uint64_t seed, struct steer_policy *policy,
 		  struct steer_env **ret, struct sl_err *e)
@@ -123,6 +126,19 @@ int steer_env_new(const struct steer_env_params *p, uint64_t seed, struct steer_
 	cpus_lease(env->cpus, 4 * env->interval_ns);
 	cpus_snapshot(env->cpus, env->now);
 	cpus_procstat(env->cpus, &env->times_now);
+	if (policy->ops->clairvoyant) {
+		/* Who knows the future need not wait for a first interval to be over. */
+		for (unsigned int i = 0; i < cp.n_cpus; i++)
+			env->view[0].cpu[i].cpu = (uint16_t)i;
+		env->in = (struct steer_interval){
+			.seconds = p->interval_s, .cpus = env->view[0].cpu, .n_cpus = cp.n_cpus,
+		};
+		r = decide(env);
+	}
+	if (r) {
+		steer_env_free(env);
+		return sl_err(e, r, "the policy failed: %s", strerror(-r));
+	}
 	*ret = env;
 	return 0;
 }
@@ -238,7 +254,7 @@ static struct steer_interval seen(struct steer_env *env)
 	struct steer_interval in = env->in;
 	size_t n = 0;
 
-	if (!env->p.stale)
+	if (!env->p.stale || env->policy->ops->clairvoyant)
 		return in;
 	for (size_t i = 0; i < v->n_objects; i++) {
 		const int cpu = object_cpu(env, &v->object[i]);
@@ -374,7 +390,8 @@ static int decide(struct steer_env *env)
 	int n, r;
 
 	env->moves = 0;
-	if (!ops->decide || env->in.n_cpus < 2 || env->steps < env->p.stale)
+	if (!ops->decide || env->in.n_cpus < 2 ||
+	    (env->steps < env->p.stale && !ops->clairvoyant))
 		return 0;
 	if (ops->clairvoyant) {
 		r = foresee(env, &future, &s);
@@ -398,20 +415,34 @@ static int decide(struct steer_env *env)
 	return 0;
 }
 
+/* Of the interval that ended, with the moves at its beginning. */
+static void add_reward(struct steer_env *env)
+{
+	struct steer_reward_weights fine = env->p.weights;
+	struct steer_reward_terms t;
+
+	steer_reward_terms(&env->in, env->moves, &env->p.weights, &t);
+	env->reward_sum += steer_reward(&t, &env->p.weights);
+	env->terms.throughput += t.throughput;
+	env->terms.latency += t.latency;
+	env->terms.imbalance += t.imbalance;
+	env->terms.moves += t.moves;
+	fine.latency_ref_s /= 10;
+	steer_reward_terms(&env->in, env->moves, &fine, &t);
+	env->fine_sum += t.latency;
+	env->rewarded++;
+}
+
 int steer_env_step(struct steer_env *env)
 {
-	struct steer_reward_terms t;
 	int r;
 
 	r = cpus_run(env->cpus, cpus_now_ns(env->cpus) + env->interval_ns);
 	if (r)
 		return r;
 	observe(env);
-	if (env->steps >= env->p.warmup) {
-		steer_reward_terms(&env->in, env->moves, &env->p.weights, &t);
-		env->reward_sum += steer_reward(&t, &env->p.weights);
-		env->rewarded++;
-	}
+	if (env->steps >= env->p.warmup)
+		add_reward(env);
 	if (env->steps + 1 == env->p.warmup) {
 		cpus_reset(env->cpus);
 		env->moved = env->refused = 0;
@@ -426,6 +457,7 @@ void steer_env_outcome(const struct steer_env *env, struct steer_outcome *out)
 {
 	const double charge_ns = env->p.dropped_s * 1e9;
 	struct cpus_stats s, kept;
+	const double n = env->rewarded ? (double)env->rewarded : NAN;
 	double drops, all, mean;
 
 	cpus_read(env->cpus, &s);
@@ -445,8 +477,12 @@ void steer_env_outcome(const struct steer_env *env, struct steer_outcome *out)
 		.cold = (double)s.cold / all,
 		.moves_per_s = (double)env->moved / fmax((double)s.time_ns / 1e9, 1e-9),
 		.refused_per_s = (double)env->refused / fmax((double)s.time_ns / 1e9, 1e-9),
-		.reward = env->policy->ops->no_program || !env->rewarded ? NAN :
-			  env->reward_sum / (double)env->rewarded,
+		.reward = env->policy->ops->no_program ? NAN : env->reward_sum / n,
+		.terms = {
+			.throughput = env->terms.throughput / n, .latency = env->terms.latency / n,
+			.imbalance = env->terms.imbalance / n, .moves = env->terms.moves / n,
+		},
+		.latency_fine = env->fine_sum / n,
 		.digest = s.digest,
 		.moves_forced = env->now->stats.moves_forced,
 	};

@@ -44,6 +44,8 @@ struct steer_outcome {
 	double dropped, reordered, cold;		/* shares of packets */
 	double moves_per_s, refused_per_s;
 	double reward;			/* mean over intervals; NaN without a program */
+	struct steer_reward_terms terms;	/* its terms' means ... */
+	double latency_fine;		/* ... and of the latency, by a tenth of its reference */
 	double cost_us;
 	double util[SLUICE_MAX_CPUS], util_max, util_mean;
 	uint64_t digest, moves_forced;

@@ -21,6 +21,7 @@
 
 #include "lib/rng.h"
 #include "lib/toeplitz.h"
+#include "sim/zipf.h"
 
 #define NEVER		UINT64_MAX
 #define FLOWS_MAX	(1u << 24)
@@ -59,9 +60,7 @@ struct cpus_traffic {
 	uint32_t *freed;		/* a ring */
 	uint32_t freed_head, n_freed, room_freed;
 
-	/* Walker's alias method, of the Zipf population. */
-	float *keep;
-	uint32_t *alias;
+	struct zipf zipf;
 	double zipf_gap_ns;		/* between trains, at the highest rate */
 	uint32_t train_left, train_slot;
 
@@ -277,15 +276,14 @@ static void fill(struct cpus_traffic *t, uint32_t slot, uint64_t time_ns, uint32
 		out->work *= (float)(1 - t->p.work_cv + t->p.work_cv * exponential(&t->work));
 }
 
-static uint32_t zipf_draw(struct cpus_traffic *t, uint64_t now_ns)
+static uint32_t draw_flow(struct cpus_traffic *t, uint64_t now_ns)
 {
-	const uint32_t n = t->p.zipf_flows, i = rng_below(&t->rng[ZIPF], n);
-	uint32_t rank = rng_uniform(&t->rng[ZIPF]) < (double)t->keep[i] ? i : t->alias[i];
+	uint32_t rank = zipf_draw(&t->zipf, &t->rng[ZIPF]);
 
 	if (t->p.churn_s > 0) {
 		const uint64_t era = (uint64_t)(now_ns / (t->p.churn_s * 1e9));
 
-		rank = (uint32_t)((rank + era * 0x9e3779b1u) % n);
+		rank = (uint32_t)((rank + era * 0x9e3779b1u) % t->zipf.n);
 	}
 	return rank;
 }
@@ -295,7 +293,7 @@ static void zipf_next(struct cpus_traffic *t, struct cpus_arrival *out)
 	const uint64_t now = t->next_ns[ZIPF];
 
 	if (!t->train_left) {
-		t->train_slot = zipf_draw(t, now);
+		t->train_slot = draw_flow(t, now);
 		if (!t->slot[t->train_slot].id)
 			begin(t, &t->slot[t->train_slot], NULL);
 		t->train_left = 1;
@@ -416,50 +414,6 @@ int cpus_traffic_next(struct cpus_traffic *t, struct cpus_arrival *out)
 
 /* --- making ones ----------------------------------------------------------------- */
 
-static int make_alias(struct cpus_traffic *t)
-{
-	const uint32_t n = t->p.zipf_flows;
-	double *share = malloc(n * sizeof(*share)), sum = 0;
-	uint32_t *small = malloc(n * sizeof(*small)), n_small = 0, n_large = 0;
-	uint32_t *large = malloc(n * sizeof(*large));
-	int r = -ENOMEM;
-
-	t->keep = malloc(n * sizeof(*t->keep));
-	t->alias = calloc(n, sizeof(*t->alias));
-	if (!share || !small || !large || !t->keep || !t->alias)
-		goto out;
-	for (uint32_t i = 0; i < n; i++)
-		sum += share[i] = pow(i + 1.0, -t->p.zipf_exponent);
-	for (uint32_t i = 0; i < n; i++) {
-		share[i] *= n / sum;
-		if (share[i] < 1)
-			small[n_small++] = i;
-		else
-			large[n_large++] = i;
-	}
-	while (n_small && n_large) {
-		const uint32_t s = small[--n_small], l = large[n_large - 1];
-
-		t->keep[s] = (float)share[s];
-		t->alias[s] = l;
-		share[l] -= 1 - share[s];
-		if (share[l] < 1) {
-			n_large--;
-			small[n_small++] = l;
-		}
-	}
-	while (n_large)
-		t->keep[large[--n_large]] = 1;
-	while (n_small)
-		t->keep[small[--n_small]] = 1;
-	r = 0;
-out:
-	free(share);
-	free(small);
-	free(large);
-	return r;
-}
-
 static int add_slots(struct cpus_traffic *t, size_t n)
 {
 	int64_t r = 0;
@@ -474,7 +428,7 @@ static int start_zipf(struct cpus_traffic *t, double pps)
 	int r = add_slots(t, t->p.zipf_flows);
 
 	if (!r)
-		r = make_alias(t);
+		r = zipf_new(&t->zipf, t->p.zipf_flows, t->p.zipf_exponent);
 	/*
 	 * A train takes its own time, too. Where trains fill it all, they come one after
 	 * another, and the rate is not reached.
@@ -629,7 +583,6 @@ static void *copy_of(const void *from, size_t n, size_t size)
 
 struct cpus_traffic *cpus_traffic_copy(const struct cpus_traffic *t)
 {
-	const uint32_t zipf = t->keep ? t->p.zipf_flows : 0;
 	struct cpus_traffic *c = copy_of(t, 1, sizeof(*t));
 
 	if (!c)
@@ -637,9 +590,7 @@ struct cpus_traffic *cpus_traffic_copy(const struct cpus_traffic *t)
 	c->slot = copy_of(t->slot, t->room_slots, sizeof(*t->slot));
 	c->freed = copy_of(t->freed, t->room_freed, sizeof(*t->freed));
 	c->heap = copy_of(t->heap, t->room_heap, sizeof(*t->heap));
-	c->keep = copy_of(t->keep, zipf, sizeof(*t->keep));
-	c->alias = copy_of(t->alias, zipf, sizeof(*t->alias));
-	if (c->slot && c->freed && c->heap && c->keep && c->alias)
+	if (!zipf_copy(&c->zipf, &t->zipf) && c->slot && c->freed && c->heap)
 		return c;
 	cpus_traffic_free(c);
 	return NULL;
@@ -652,7 +603,6 @@ void cpus_traffic_free(struct cpus_traffic *t)
 	free(t->slot);
 	free(t->freed);
 	free(t->heap);
-	free(t->keep);
-	free(t->alias);
+	zipf_free(&t->zipf);
 	free(t);
 }
