@@ -106,6 +106,15 @@ void steer_tables_free(struct cpus *c);
  * costs.
  */
 uint8_t steer_packet(struct cpus *c, struct cpus_packet *p, double *ns);
+/*
+ * Parts of it, which a test compares with the program's: where a place, a bucket, an entry goes
+ * now.
+ */
+void steer_settle(struct cpus *c, struct sluice_place *place, uint8_t want1, uint16_t rxq);
+struct sluice_bucket_state *steer_bucket(struct cpus *c, uint32_t bucket, uint16_t rxq);
+/* NULL: as its bucket. */
+struct sluice_place *steer_entry(struct cpus *c, uint32_t bucket, uint16_t rxq,
+				 struct sluice_flow *f);
 /* What cpu_deliver does of a packet in a bulk, on the CPU. */
 void steer_delivered(struct cpus *c, unsigned int cpu, const struct cpus_packet *p);
 

@@ -129,7 +129,7 @@ static void move(struct cpus *c, struct sluice_place *place, uint8_t want1, uint
 	place->flags = 0;
 }
 
-static void settle(struct cpus *c, struct sluice_place *place, uint8_t want1, uint16_t rxq)
+void steer_settle(struct cpus *c, struct sluice_place *place, uint8_t want1, uint16_t rxq)
 {
 	if (place->cpu1 != want1 || place->flags)
 		move(c, place, want1, rxq);
@@ -150,11 +150,11 @@ static uint8_t bucket_want1(struct cpus *c, uint32_t bucket, uint16_t rxq)
 	return b->flags & SLUICE_BUCKET_F_BASELINE ? (uint8_t)(b->cpu + 1) : 0;
 }
 
-static struct sluice_bucket_state *bucket_settled(struct cpus *c, uint32_t bucket, uint16_t rxq)
+struct sluice_bucket_state *steer_bucket(struct cpus *c, uint32_t bucket, uint16_t rxq)
 {
 	struct sluice_bucket_state *b = &c->bucket_state[(size_t)rxq * SLUICE_BUCKETS + bucket];
 
-	settle(c, &b->place, bucket_want1(c, bucket, rxq), rxq);
+	steer_settle(c, &b->place, bucket_want1(c, bucket, rxq), rxq);
 	return b;
 }
 
@@ -200,8 +200,8 @@ static void report(struct cpus *c, const struct cpus_packet *p, struct cpus_flow
 }
 
 /* Where the flow of an entry goes: its own place, settled, or NULL for its bucket's. */
-static struct sluice_place *entry_place(struct cpus *c, const struct cpus_packet *p,
-					struct sluice_flow *f)
+struct sluice_place *steer_entry(struct cpus *c, uint32_t bucket, uint16_t rxq,
+				 struct sluice_flow *f)
 {
 	const struct sluice_assign a = f->assign;
 	struct sluice_bucket_state *b;
@@ -209,22 +209,22 @@ static struct sluice_place *entry_place(struct cpus *c, const struct cpus_packet
 	uint8_t want1 = (uint8_t)(a.cpu + 1);
 
 	if (!(flags & SLUICE_FLOW_OPERATOR) && flags & SLUICE_FLOW_LEARNED && !lease_runs(c)) {
-		c->steer_stats[p->rxq].lapsed++;
+		c->steer_stats[rxq].lapsed++;
 		flags = 0;
 	}
 	if (!flags && !f->place.cpu1)
 		return NULL;
 	if (!flags || !f->place.cpu1) {
-		b = bucket_settled(c, p->bucket, p->rxq);
+		b = steer_bucket(c, bucket, rxq);
 		if (!flags)
 			want1 = b->place.cpu1;
 		if (!f->place.cpu1) {
 			f->place = b->place;
 			f->place.flags = 0;
-			f->place.rxq = p->rxq;
+			f->place.rxq = rxq;
 		}
 	}
-	settle(c, &f->place, want1, p->rxq);
+	steer_settle(c, &f->place, want1, rxq);
 	if (flags || f->place.cpu1 != want1)
 		return &f->place;
 	f->place.cpu1 = 0;
@@ -248,7 +248,7 @@ static struct sluice_place *flow_place(struct cpus *c, const struct cpus_packet 
 	f->f.packets++;
 	f->f.bytes += p->bytes;
 	f->f.ticks = ticks_now(c);
-	return entry_place(c, p, &f->f);
+	return steer_entry(c, p->bucket, p->rxq, &f->f);
 }
 
 static bool uses_flows(const struct cpus *c)
@@ -277,7 +277,7 @@ uint8_t steer_packet(struct cpus *c, struct cpus_packet *p, double *ns)
 			place = flow_place(c, p, f, ns);
 	}
 	if (!place) {
-		b = bucket_settled(c, p->bucket, p->rxq);
+		b = steer_bucket(c, p->bucket, p->rxq);
 		place = &b->place;
 		if (place->cpu1) {
 			b->packets++;
