@@ -4,15 +4,15 @@
  *
  *	steer_ladder [--seconds S] [--seeds N] [--agents N] [--train S] [--loads A,B,C]
  *		     [--interval-ms MS] [--stack-ns NS] [--reward NAME] [--stale N] [--no-hold]
- *		     [--capture FILE.pcap] [--sizes FILE] [--families N] [--tsv FILE]
+ *		     [--tune N] [--capture FILE.pcap] [--sizes FILE] [--families N] [--tsv FILE]
  *
  * Workloads are all families of user/policy/steer_workloads.h at all loads. Half of them are for
  * training and tuning, the others for the test, like the squares of a chessboard: no workload is
  * in both, every family and every load is. Policies meet the same arrivals (seeds 1000 and up for
  * the test). All are limited by the guard as in the daemon, with as many changes for each
  * decision, but for the oracle. A baseline with tunables is tuned on the training workloads: the
- * setting with the least mean logarithm of the cost. The agent learns there from scratch, with
- * each of several seeds, and then only acts.
+ * setting, of --tune N, with the least mean logarithm of the cost. The agent learns there from
+ * scratch, with each of several seeds, and then only acts.
  *
  * The cost is that of steer_env.h, from sojourn, drops and overtaking. "over oracle" is the
  * geometric mean over test workloads and seeds of cost / cost of the oracle, less 1; its interval
@@ -79,7 +79,7 @@ static const struct steer_tuning settings[SETTINGS] = {
 
 struct options {
 	double seconds, train_s, interval_s, stack_ns, loads[LOADS_MAX];
-	unsigned int seeds, agents, n_loads, stale, families;
+	unsigned int seeds, agents, n_loads, stale, families, tune;
 	bool no_hold;
 	const struct reward *reward;
 	const struct dist *sizes;
@@ -99,7 +99,7 @@ struct rival {
 static struct options o = {
 	.seconds = 10, .seeds = 2, .agents = 3, .train_s = 1200, .interval_s = 0.1,
 	.stack_ns = 10000, .loads = { 0.5, 0.65, 0.8 }, .n_loads = 3, .reward = &rewards[0],
-	.families = WORKLOADS_MAX,
+	.families = WORKLOADS_MAX, .tune = SETTINGS,
 };
 static struct steer_workload workload[WORKLOADS_MAX];
 static size_t n_workloads;
@@ -191,7 +191,9 @@ static void tune(struct rival *r)
 	double best = INFINITY;
 	size_t pick = 0;
 
-	for (size_t i = 0; i < SETTINGS && *r->ops->tunables; i++) {
+	if (!*r->ops->tunables || o.tune < 2)
+		return;
+	for (size_t i = 0; i < o.tune; i++) {
 		double cost;
 
 		r->config.tuning = settings[i];
@@ -201,8 +203,6 @@ static void tune(struct rival *r)
 			pick = i;
 		}
 	}
-	if (!*r->ops->tunables)
-		return;
 	r->config.tuning = settings[pick];
 	printf("tuned %-10s max_moves %g, ewma %g, move_cost %g, imbalance %g; %.0f s simulated\n",
 	       r->name, r->config.tuning.max_moves, r->config.tuning.ewma,
@@ -499,7 +499,8 @@ static void print_workloads(void)
 static void write_tsv(FILE *f)
 {
 	fprintf(f, "policy\tfamily\tload\tseed\tcost_us\tmean_us\tp50_us\tp99_us\tp999_us\t"
-		"dropped\treordered\tcold\tmoves_per_s\trefused_per_s\treward\tutil_max\n");
+		"dropped\treordered\tcold\tmoves_per_s\trefused_per_s\treward\tutil_max\t"
+		"throughput\tlatency\timbalance\tmoves\tlatency_fine\n");
 	for (size_t i = 0; i < n_rivals; i++)
 		for (size_t w = 0; w < n_workloads; w++)
 			for (unsigned int s = 0; s < o.seeds && is_test(w); s++) {
@@ -508,6 +509,8 @@ static void write_tsv(FILE *f)
 					x->cost_us, x->mean_us, x->p50_us, x->p99_us, x->p999_us,
 					x->dropped, x->reordered, x->cold, x->moves_per_s,
 					x->refused_per_s, x->reward, x->util_max,
+					x->terms.throughput, x->terms.latency,
+					x->terms.imbalance, x->terms.moves, x->latency_fine,
 				};
 
 				fprintf(f, "%s\t%s\t%g\t%u", rival[i].name, workload[w].family,
@@ -562,6 +565,7 @@ static void parse(int argc, char **argv)
 		{ "interval-ms", required_argument, NULL, 'i' },
 		{ "stack-ns", required_argument, NULL, 'k' },
 		{ "reward", required_argument, NULL, 'r' },
+		{ "tune", required_argument, NULL, 'u' },
 		{ "stale", required_argument, NULL, 'o' },
 		{ "no-hold", no_argument, NULL, 'h' },
 		{ "capture", required_argument, NULL, 'c' },
@@ -594,6 +598,8 @@ static void parse(int argc, char **argv)
 			o.reward = parse_reward(optarg);
 		else if (c == 'o')
 			o.stale = (unsigned int)number(optarg, 0, 16, names[i].name);
+		else if (c == 'u')
+			o.tune = (unsigned int)number(optarg, 1, SETTINGS, names[i].name);
 		else if (c == 'h')
 			o.no_hold = true;
 		else if (c == 'f')

@@ -221,7 +221,7 @@ static void test_two_choices(void **state)
 		cpus_set_placer(c, placers[k], &rng);
 		assert_int_equal(cpus_run(c, S / 10), 0);
 		cpus_reset(c);
-		assert_int_equal(cpus_run(c, S / 2), 0);
+		assert_int_equal(cpus_run(c, S * 3 / 8), 0);
 		cpus_read(c, &s);
 		mean[k] = mean_ns(&s) / 10000;
 		cpus_free(c);

@@ -183,6 +183,7 @@ static void flush(struct cpus *c, unsigned int from, unsigned int to)
 			c->ring_drops[to]++;
 			c->inside--;
 		}
+	u->coming -= b->n;
 	b->n = 0;
 	c->cpu[from].sending--;
 	if (u->doing == IDLE && to != from)
@@ -201,6 +202,7 @@ static void send(struct cpus *c, unsigned int from, unsigned int to)
 	struct cpus_bulk *b = &c->bulks[from * c->p.n_cpus + to];
 
 	c->cpu[from].sending += !b->n;
+	c->cpu[to].coming++;
 	b->packet[b->n++] = c->cpu[from].at_hand;
 	if (b->n == SLUICE_BATCH_PKTS)
 		flush(c, from, to);
@@ -485,13 +487,8 @@ const struct cpus_traffic *cpus_arrivals(const struct cpus *c)
 uint32_t cpus_backlog(const struct cpus *c, unsigned int cpu)
 {
 	const struct cpus_cpu *u = &c->cpu[cpu];
-	uint32_t n = u->ring.n;
 
-	if (u->doing == SERVING)
-		n += u->bulk_n - u->bulk_i;
-	for (unsigned int from = 0; from < c->p.n_cpus; from++)
-		n += c->bulks[from * c->p.n_cpus + cpu].n;
-	return n;
+	return u->ring.n + u->coming + (u->doing == SERVING ? u->bulk_n - u->bulk_i : 0);
 }
 
 void cpus_set_placer(struct cpus *c, cpus_placer *placer, void *data)

@@ -49,7 +49,8 @@ struct cpus_cpu {
 	int64_t softirq_lead_ns;	/* over the kthread, while that waits */
 	double slow;			/* 1 / speed */
 	struct cpus_ring ring;
-	uint32_t sending;		/* bulks below that are not empty */
+	uint32_t sending;		/* bulks from here that are not empty */
+	uint32_t coming;		/* packets in bulks to here */
 };
 
 /* Packets on their way from a CPU's poll to a ring. */
