@@ -9,8 +9,8 @@
 
 #include <sluice/hash.h>
 
-#include "../../bpf/parse.bpf.h"
 #include "lib/capture.h"
+#include "lib/frame_key.h"
 #include "sim/cpus_traffic.h"
 
 /* Flows by key: open addressing, at most half full. */
@@ -78,16 +78,6 @@ static int append(struct cpus_capture *c, size_t *room, const struct cpus_record
 	return 0;
 }
 
-static bool key_of(const struct capture_frame *f, struct sluice_flow_key *key)
-{
-	struct sluice_features features = { 0 };
-	struct sluice_inner inner = { 0 };
-
-	*key = (struct sluice_flow_key){ 0 };
-	return f->data && sluice_parse_outer(f->data, f->data + f->bytes, 0, key, &features,
-					     &inner) == SLUICE_PARSED;
-}
-
 int cpus_capture_read(const char *path, struct cpus_capture *ret, struct sl_err *e)
 {
 	struct cpus_capture c = { 0 };
@@ -106,7 +96,7 @@ int cpus_capture_read(const char *path, struct cpus_capture *ret, struct sl_err 
 		struct cpus_record p = { .bytes = f.wire + f.bytes - f.captured };
 		int64_t flow;
 
-		if (!key_of(&f, &key)) {
+		if (!f.data || frame_key(f.data, f.bytes, 0, &key) != FRAME_KEY_FOUND) {
 			c.not_steered++;
 			continue;
 		}
