@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Rank correlation, by hand. */
+/* Quantiles and rank correlations, by hand-made cases. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,38 +10,57 @@
 
 #include "lib/rank.h"
 
-static void test_ranks(void **state)
+static void near(double value, double expected)
 {
-	const double v[] = { 3, 1, 3, 2, 3 };
-	double r[5];
-
-	(void)state;
-	rank_of(v, 5, r);
-	assert_true(r[0] == 3 && r[1] == 0 && r[2] == 3 && r[3] == 1 && r[4] == 3);
+	if (!(fabs(value - expected) < 1e-12)) {
+		print_error("%.15g, expected %.15g\n", value, expected);
+		fail();
+	}
 }
 
-static void test_spearman(void **state)
+static void test_quantile(void **state)
 {
-	const double up[] = { 1, 2, 3, 4, 50 }, down[] = { 9, 8, 7, 6, -6 };
-	const double some[] = { 2, 1, 4, 3, 5 }, flat[] = { 1, 1, 1, 1, 1 };
-	const double tied[] = { 1, 1, 2, 2, 3 };
+	double v[] = { 5, 1, 3, 2, 4 }, w[] = { 4, 1, 2, 3 }, one[] = { 7 };
 
 	(void)state;
-	assert_true(fabs(rank_spearman(up, up, 5) - 1) < 1e-12);
-	assert_true(fabs(rank_spearman(up, down, 5) + 1) < 1e-12);
-	/* 1 - 6 * 4 / (5 * 24) */
-	assert_true(fabs(rank_spearman(up, some, 5) - 0.8) < 1e-12);
-	assert_true(rank_spearman(up, flat, 5) == 0);
-	/* Ranks 0.5 0.5 2.5 2.5 4: covariance 9 of squares 10 and 9. */
-	assert_true(fabs(rank_spearman(up, tied, 5) - 9 / sqrt(90)) < 1e-12);
-	assert_true(rank_spearman(up, up, 1) == 0 && rank_spearman(up, up, 0) == 0);
+	near(rank_quantile(v, 5, 0), 1);
+	near(rank_quantile(v, 5, 0.5), 3);
+	near(rank_quantile(v, 5, 0.25), 2);
+	near(rank_quantile(v, 5, 0.9), 4.6);
+	near(rank_quantile(v, 5, 1), 5);
+	near(rank_quantile(w, 4, 0.5), 2.5);
+	near(rank_quantile(one, 1, 0.99), 7);
+	assert_true(isnan(rank_quantile(one, 0, 0.5)));
+}
+
+/* With different values rho is 1 - 6 sum d^2 / (n (n^2 - 1)); tau counts pairs. */
+static void test_correlations(void **state)
+{
+	const double a[] = { 1, 2, 3, 4, 5 }, up[] = { 10, 20, 30, 40, 1e9 };
+	const double down[] = { 5, 4, 3, 2, 1 }, some[] = { 2, 1, 4, 3, 5 };
+	const double ties[] = { 1, 2, 2, 3, 3 }, flat[] = { 7, 7, 7, 7, 7 };
+
+	(void)state;
+	near(rank_spearman(a, up, 5), 1);
+	near(rank_kendall(a, up, 5), 1);
+	near(rank_spearman(a, down, 5), -1);
+	near(rank_kendall(a, down, 5), -1);
+	near(rank_spearman(a, some, 5), 1 - 6 * 4 / 120.0);
+	near(rank_kendall(a, some, 5), (8 - 2) / 10.0);
+	/* Ranks 1, 2.5, 2.5, 4.5, 4.5; of ten pairs two are tied, the others agree. */
+	near(rank_spearman(a, ties, 5), 9 / sqrt(10 * 9));
+	near(rank_kendall(a, ties, 5), 8 / sqrt(10 * 8));
+	assert_true(isnan(rank_spearman(a, flat, 5)));
+	assert_true(isnan(rank_kendall(a, flat, 5)));
+	assert_true(isnan(rank_spearman(a, up, 1)));
+	assert_true(isnan(rank_spearman(a, up, 0)));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranks),
-		cmocka_unit_test(test_spearman),
+		cmocka_unit_test(test_quantile),
+		cmocka_unit_test(test_correlations),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

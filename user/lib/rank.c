@@ -2,35 +2,64 @@
 #include "lib/rank.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-static double rank_at(const double *v, size_t n, size_t i)
+static int ascending(const void *a, const void *b)
 {
-	double below = 0, same = 0;
+	const double x = *(const double *)a, y = *(const double *)b;
 
-	for (size_t j = 0; j < n; j++) {
-		below += v[j] < v[i];
-		same += v[j] == v[i];
-	}
-	return below + (same - 1) / 2;
+	return (x > y) - (x < y);
 }
 
-void rank_of(const double *v, size_t n, double *rank)
+double rank_quantile(double *values, size_t n, double q)
 {
-	for (size_t i = 0; i < n; i++)
-		rank[i] = rank_at(v, n, i);
+	const double place = q * (n - 1.0);
+	const size_t i = n ? (size_t)place : 0;
+
+	if (!n)
+		return NAN;
+	qsort(values, n, sizeof(*values), ascending);
+	return i + 1 < n ? values[i] + (place - i) * (values[i + 1] - values[i]) : values[n - 1];
+}
+
+/* The lists are short: counting is enough. */
+static double rank_of(const double *values, size_t n, size_t i)
+{
+	double rank = 0;
+
+	for (size_t j = 0; j < n; j++)
+		rank += (values[j] < values[i]) + 0.5 * (values[j] == values[i]);
+	return rank;
 }
 
 double rank_spearman(const double *a, const double *b, size_t n)
 {
-	const double mean = ((double)n - 1) / 2;
-	double xy = 0, xx = 0, yy = 0;
+	const double mean = n / 2.0;	/* of rank_of() */
+	double ab = 0, aa = 0, bb = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const double x = rank_at(a, n, i) - mean, y = rank_at(b, n, i) - mean;
+		const double x = rank_of(a, n, i) - mean, y = rank_of(b, n, i) - mean;
 
-		xy += x * y;
-		xx += x * x;
-		yy += y * y;
+		ab += x * y;
+		aa += x * x;
+		bb += y * y;
 	}
-	return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+	return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
+}
+
+double rank_kendall(const double *a, const double *b, size_t n)
+{
+	double ab = 0, aa = 0, bb = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const int x = (a[i] > a[j]) - (a[i] < a[j]);
+			const int y = (b[i] > b[j]) - (b[i] < b[j]);
+
+			ab += x * y;
+			aa += x * x;
+			bb += y * y;
+		}
+	}
+	return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
 }
