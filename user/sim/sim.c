@@ -56,6 +56,7 @@ void sim_free(struct sim *s)
 	free(s->source);
 	free(s->blast);
 	free(s->heap.event);
+	rate_free(s->rate);
 	free(s);
 }
 
@@ -64,8 +65,9 @@ int sim_add_stage(struct sim *s, const struct sim_stage_params *p)
 	const double rate_bps = p->trace ? p->trace->mean_bps : p->rate_bps;
 	struct sim_stage *st;
 
-	if (p->rate_bps < 0 || (p->trace && !(p->trace->mean_bps > 0)) || p->aqm.qth_min > p->aqm.qth_max || p->aqm.max_p > SLUICE_AQM_PPM ||
-	    s->n_stages > INDEX_MAX)
+	if (p->rate_bps < 0 || (p->trace && !(p->trace->mean_bps > 0)) ||
+	    p->aqm.qth_min > p->aqm.qth_max || p->aqm.max_p > SLUICE_AQM_PPM ||
+	    (p->mark_departing && (p->drop_non_ect || p->select_every)) || s->n_stages > INDEX_MAX)
 		return -EINVAL;
 	st = sim_grow((void **)&s->stage, &s->n_stages, sizeof(*st));
 	if (!st)
@@ -77,6 +79,7 @@ int sim_add_stage(struct sim *s, const struct sim_stage_params *p)
 	st->limit_bytes = p->limit_bytes;
 	st->drop_non_ect = p->drop_non_ect;
 	st->select_every = p->select_every;
+	st->mark_departing = p->mark_departing;
 	st->changed_ns = s->now_ns;
 	sluice_aqm_configure(&st->aqm, &p->aqm);
 	rng_split(&s->rng, STREAM_STAGE + s->n_stages, &st->rng);
@@ -128,6 +131,8 @@ static int happen(struct sim *s, const struct sim_event *ev)
 		return incast_arrives(s, ev->index);
 	case SIM_EV_BLAST:
 		return blast_arrives(s, ev->index);
+	case SIM_EV_RATE:
+		return rate_event(s, ev->index);
 	}
 	return -EINVAL;
 }

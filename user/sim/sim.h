@@ -10,7 +10,8 @@
  * Senders are window-based: Reno with ECN (RFC 5681, 6582, 3168), DCTCP (RFC 8257) and CUBIC
  * (RFC 9438); see cc.c. Receivers acknowledge every packet, and echo its CE mark with that
  * acknowledgement. Acknowledgements tell of holes as with SACK (see flow.c); there is no tail-loss
- * probe. The handshake takes no time, but has measured the empty path's round trip.
+ * probe. The handshake takes no time, but has measured the empty path's round trip. Rate-based
+ * senders are in rate.h.
  *
  * With GSO a sender makes packets of up to 64 KB, which stay whole along their path, as on a host
  * and on routers with GRO. A queue decides once for all segments and counts each, and their headers,
@@ -55,6 +56,7 @@ struct sim_stage_params {
 	bool drop_non_ect;
 	/* Every so many-th packet is marked, or lost if it is not ECT, as if by chance; 0: none. */
 	uint32_t select_every;
+	bool mark_departing;	/* when a packet leaves, by what it leaves; without the two above */
 };
 
 struct sim_stage_stats {

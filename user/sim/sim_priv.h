@@ -14,7 +14,7 @@
  * is being sent and one for the first that is under way: those behind it arrive later.
  */
 enum sim_kind { SIM_EV_SENT, SIM_EV_ARRIVES, SIM_EV_TIMEOUT, SIM_EV_SOURCE, SIM_EV_INCAST,
-		SIM_EV_BLAST };
+		SIM_EV_BLAST, SIM_EV_RATE };
 
 struct sim_event {
 	uint64_t time_ns;
@@ -42,6 +42,7 @@ bool heap_pop(struct sim_heap *h, uint64_t until_ns, struct sim_event *out);
 #define PKT_ECE		(1u << 3)	/* of an acknowledgement: the packet had CE */
 #define PKT_AGAIN	(1u << 4)	/* sent again: says nothing of the round trip */
 #define PKT_NOBODY	(1u << 5)	/* of no flow */
+#define PKT_RATE	(1u << 7)	/* of a rate-based flow, or for one */
 
 struct sim_packet {
 	uint64_t seq;		/* of an acknowledgement: the next byte that is missing */
@@ -70,7 +71,7 @@ struct sim_stage {
 	size_t cursor;		/* in the trace */
 	uint64_t delay_ns;
 	uint32_t limit_bytes;
-	bool drop_non_ect, sending;
+	bool drop_non_ect, mark_departing, sending;
 	uint32_t select_every, unselected;
 	struct sluice_aqm_config aqm;
 	struct sluice_aqm_lot lot;
@@ -146,6 +147,14 @@ struct sim_flow {
 int flow_start(struct sim *s, const struct sim_flow_params *p);
 int flow_packet(struct sim *s, const struct sim_packet *p);	/* at the end of its path */
 int flow_timeout(struct sim *s, uint32_t flow);
+
+/* --- rate-based flows (rate.c) ------------------------------------------------- */
+
+struct sim_rate;
+
+int rate_packet(struct sim *s, const struct sim_packet *p);	/* at the end of its path */
+int rate_event(struct sim *s, uint32_t index);
+void rate_free(struct sim_rate *sr);	/* accepts NULL */
 
 /* --- what is counted (stats.c) ------------------------------------------------- */
 
@@ -230,6 +239,7 @@ struct sim {
 	uint32_t n_stages, n_paths, n_flows, n_sources, n_incasts, n_blasts, n_queries;
 	uint32_t *idle_flow, *idle_query;	/* slots that are free */
 	uint32_t n_idle, n_idle_queries;
+	struct sim_rate *rate;		/* NULL: none */
 	struct sim_flow_stats stats;
 	sim_watch *watch;
 	void *watch_arg;

@@ -72,27 +72,6 @@ static void count_sojourn(struct sim_stage_stats *st, uint64_t ns)
 	st->sojourn_hist[slot < SLUICE_HIST_SLOTS ? slot : SLUICE_HIST_SLOTS - 1]++;
 }
 
-static int send_next(struct sim *s, uint32_t stage)
-{
-	struct sim_stage *st = &s->stage[stage];
-	uint64_t sent_ns;
-
-	st->sending = st->queue.n;
-	if (!st->sending)
-		return 0;
-	integrate(st, s->now_ns);
-	st->in_hand = fifo_pop(&st->queue);
-	s->events++;
-	st->stats.backlog_bytes -= st->in_hand.bytes;
-	if (st->trace)
-		sent_ns = link_trace_sent_ns(st->trace, &st->cursor, s->now_ns, st->in_hand.bytes);
-	else
-		sent_ns = s->now_ns + (uint64_t)(st->in_hand.bytes * st->ns_per_byte + 0.5);
-	count_sojourn(&st->stats, s->now_ns - st->in_hand.at_ns);
-	st->stats.wait_sum_ns += (double)(sent_ns - st->in_hand.at_ns);
-	return heap_push(&s->heap, sent_ns, SIM_EV_SENT, stage);
-}
-
 static bool ramp_selects(struct sim_stage *st)
 {
 	if (!sluice_aqm_decide(&st->aqm, &st->lot, st->stats.backlog_bytes))
@@ -110,17 +89,11 @@ static bool turn_selects(struct sim_stage *st)
 	return true;
 }
 
-/* false: it is dropped. */
-static bool accept(struct sim_stage *st, struct sim_packet *p)
+/* false: it is to be dropped. */
+static bool mark(struct sim_stage *st, struct sim_packet *p)
 {
-	bool ramp, turn;
+	const bool ramp = ramp_selects(st), turn = turn_selects(st);
 
-	if (st->limit_bytes && st->stats.backlog_bytes + p->bytes > st->limit_bytes) {
-		st->stats.limit_drops += p->segments;
-		return false;
-	}
-	ramp = ramp_selects(st);
-	turn = turn_selects(st);
 	if ((!ramp && !turn) || (p->flags & PKT_CE))
 		return true;
 	if (p->flags & PKT_ECT) {
@@ -133,6 +106,39 @@ static bool accept(struct sim_stage *st, struct sim_packet *p)
 		return true;
 	st->stats.early_drops += p->segments;
 	return false;
+}
+
+static int send_next(struct sim *s, uint32_t stage)
+{
+	struct sim_stage *st = &s->stage[stage];
+	uint64_t sent_ns;
+
+	st->sending = st->queue.n;
+	if (!st->sending)
+		return 0;
+	integrate(st, s->now_ns);
+	st->in_hand = fifo_pop(&st->queue);
+	s->events++;
+	st->stats.backlog_bytes -= st->in_hand.bytes;
+	if (st->mark_departing)
+		mark(st, &st->in_hand);
+	if (st->trace)
+		sent_ns = link_trace_sent_ns(st->trace, &st->cursor, s->now_ns, st->in_hand.bytes);
+	else
+		sent_ns = s->now_ns + (uint64_t)(st->in_hand.bytes * st->ns_per_byte + 0.5);
+	count_sojourn(&st->stats, s->now_ns - st->in_hand.at_ns);
+	st->stats.wait_sum_ns += (double)(sent_ns - st->in_hand.at_ns);
+	return heap_push(&s->heap, sent_ns, SIM_EV_SENT, stage);
+}
+
+/* false: it is dropped. */
+static bool accept(struct sim_stage *st, struct sim_packet *p)
+{
+	if (st->limit_bytes && st->stats.backlog_bytes + p->bytes > st->limit_bytes) {
+		st->stats.limit_drops += p->segments;
+		return false;
+	}
+	return st->mark_departing || mark(st, p);
 }
 
 int stage_enter(struct sim *s, const struct sim_packet *packet)
@@ -182,6 +188,8 @@ int stage_arrives(struct sim *s, uint32_t stage)
 		return r;
 	if (++p.hop < s->path[p.path].n)
 		return stage_enter(s, &p);
+	if (p.flags & PKT_RATE)
+		return rate_packet(s, &p);
 	return p.flags & PKT_NOBODY ? 0 : flow_packet(s, &p);
 }
 
