@@ -207,6 +207,8 @@ int cmd_sim(struct cli *cli, int argc, char **argv)
 
 	if (argc && !strcmp(argv[0], "steer"))
 		return cmd_sim_steer(cli, argc - 1, argv + 1);
+	if (argc && !strcmp(argv[0], "validate"))
+		return cmd_validate(cli, argc, argv);
 	if (argc < 2 || strcmp(argv[0], "run"))
 		return cli_usage(cli, argc && strcmp(argv[0], "run") ? "there is no 'sim %s'" :
 				 "no file of flow sizes given", argc ? argv[0] : "");

@@ -67,7 +67,8 @@ static const struct cli_command commands[] = {
 	  "sim run SIZES ... topology parking_lot [hops N]\n"
 	  "sim run SIZES ... topology leaf_spine [leaves N] [spines N] [hosts_per_leaf N] "
 	  "[fabric_kbps N]\n"
-	  "sim steer WORKLOAD POLICY [PARAMETER VALUE ...] | sim steer list\n",
+	  "sim steer WORKLOAD POLICY [PARAMETER VALUE ...] | sim steer list\n"
+	  "sim validate DIR [flows N] [runs N] [seed N]\n",
 	  "simulate flows through queues that mark as the qdisc does; or CPUs that receive" },
 };
 
