@@ -18,6 +18,7 @@
 #define FRAME		1048
 #define FRAME_NS	838	/* at 10 Gb/s, in whole nanoseconds */
 #define WIRE		(1 * US)	/* delay of each link */
+#define RECEIVER	2	/* the NIC of the third host */
 #define NEVER_MARKS	0x7fffffff
 
 static const struct sim_rate_params base = {
@@ -54,13 +55,14 @@ static struct sim *hosts(const struct sim_rate_params *p, double port_bps, uint3
 	assert_int_equal(sim_add_path(s, (uint16_t[]){ 3 }, 1), 2);
 	assert_int_equal(sim_add_nic(s, LINK, p), 0);
 	assert_int_equal(sim_add_nic(s, LINK, p), 1);
+	assert_int_equal(sim_add_nic(s, LINK, p), RECEIVER);
 	return s;
 }
 
 static uint32_t add(struct sim *s, uint32_t nic, uint64_t bytes, uint64_t start_ns)
 {
 	const struct sim_rate_flow_params p = {
-		.nic = nic, .data_path = (uint16_t)nic, .ack_path = 2, .bytes = bytes,
+		.nic = nic, .ack_nic = RECEIVER, .data_path = (uint16_t)nic, .ack_path = 2, .bytes = bytes,
 		.start_ns = start_ns,
 	};
 	const int flow = sim_add_rate_flow(s, &p);
@@ -126,6 +128,27 @@ static void test_window(void **state)
 		within(sim_rate_fct_ns(s, flow) / (100 * rtt_ns), 0.97, 1.01, "round trips");
 		sim_free(s);
 	}
+}
+
+/* A NIC that receives as well sends an acknowledgement, 48 ns, before each packet of its own. */
+static void test_acks_first(void **state)
+{
+	struct sim *s = hosts(&base, LINK, NEVER_MARKS, 0);
+	struct sim_rate_flow_params p = {
+		.nic = 1, .ack_nic = 0, .ack_path = 3, .data_path = 4, .bytes = 400000,
+	};
+	const uint32_t mine = add(s, 0, 100000, 200 * US);
+
+	(void)state;
+	/* From host 1 to host 0 by a delay, and back by host 0's link and a delay. */
+	assert_int_equal(sim_add_path(s, (uint16_t[]){ 0, 3 }, 2), 3);
+	assert_int_equal(sim_add_path(s, (uint16_t[]){ 1, 3 }, 2), 4);
+	assert_true(sim_add_rate_flow(s, &p) >= 0);
+	assert_int_equal(sim_run(s, 10 * MS), 0);
+	/* Data comes each 838 ns: of 100 packets, 105 or 106 acknowledgements go before. */
+	within(sim_rate_fct_ns(s, mine) - (101.0 * FRAME_NS + 2 * WIRE), 104 * 48, 108 * 48,
+	       "time for acknowledgements");
+	sim_free(s);
 }
 
 /* --- congestion control ------------------------------------------------------------- */
@@ -216,7 +239,8 @@ static void test_mark_departing(void **state)
 		assert_int_equal(sim_add_path(s, (uint16_t[]){ 0 }, 1), 0);
 		assert_int_equal(sim_add_path(s, (uint16_t[]){ 0 }, 1), 1);
 		assert_int_equal(sim_add_path(s, (uint16_t[]){ 1 }, 1), 2);
-		assert_int_equal(sim_add_nic(s, 0, &base), 0);
+		for (int i = 0; i <= RECEIVER; i++)
+			assert_int_equal(sim_add_nic(s, 0, &base), i);
 		for (int i = 0; i < 4; i++)
 			add(s, 0, 1000, 0);
 		assert_int_equal(sim_run(s, FRAME_NS / 2), 0);
@@ -261,7 +285,9 @@ static void test_refused(void **state)
 	(void)state;
 	assert_int_equal(sim_add_rate_flow(empty, &f), -EINVAL);
 	assert_int_equal(sim_rate_fct_ns(empty, 0), 0);
-	f.nic = 2;
+	f.nic = 3;
+	assert_int_equal(sim_add_rate_flow(s, &f), -EINVAL);
+	f = (struct sim_rate_flow_params){ .bytes = 1, .ack_nic = 3 };
 	assert_int_equal(sim_add_rate_flow(s, &f), -EINVAL);
 	f = (struct sim_rate_flow_params){ .bytes = 1, .ack_path = 3 };
 	assert_int_equal(sim_add_rate_flow(s, &f), -EINVAL);
@@ -289,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_acks_first),
 		cmocka_unit_test(test_dctcp),
 		cmocka_unit_test(test_dcqcn),
 		cmocka_unit_test(test_mark_departing),

@@ -50,6 +50,7 @@ struct rate_nic {
 	uint32_t *flow;		/* those that are not known to have finished */
 	uint32_t n, room, last;
 	bool busy;
+	uint64_t acks_ns;	/* of sending for acknowledgements that came while it was busy */
 	uint64_t timer_ns;	/* NEVER: it is not set */
 };
 
@@ -119,6 +120,11 @@ static int whose_turn(struct sim *s, struct rate_nic *nic)
 	return over < UINT32_MAX ? tidy(s->rate, nic, over, pick) : pick;
 }
 
+static uint64_t sending_ns(const struct rate_nic *nic, uint32_t bytes)
+{
+	return (uint64_t)(bytes * nic->ns_per_byte);
+}
+
 static int transmit(struct sim *s, uint32_t nic_id, uint32_t flow)
 {
 	struct rate_nic *nic = &s->rate->nic[nic_id];
@@ -135,7 +141,7 @@ static int transmit(struct sim *s, uint32_t nic_id, uint32_t flow)
 	p.bytes = p.payload + nic->p.header_bytes;
 	f->next += p.payload;
 	nic->busy = true;
-	r = at(s, s->now_ns + (uint64_t)(p.bytes * nic->ns_per_byte), EV_NIC_FREE, nic_id);
+	r = at(s, s->now_ns + sending_ns(nic, p.bytes), EV_NIC_FREE, nic_id);
 	f->ready_ns = s->now_ns + (uint64_t)(p.bytes * 8e9 / f->rate_bps);
 	return r ? r : stage_enter(s, &p);
 }
@@ -173,6 +179,34 @@ static int wake(struct sim *s, uint32_t nic_id)
 		return wait(s, nic_id);
 	nic->last = (uint32_t)pick;
 	return transmit(s, nic_id, nic->flow[pick]);
+}
+
+/* Acknowledgements go before data. When they have gone the NIC looks for data as after data. */
+static int send_ack(struct sim *s, uint32_t nic_id, const struct sim_packet *p)
+{
+	struct rate_nic *nic = &s->rate->nic[nic_id];
+	const uint64_t ns = sending_ns(nic, p->bytes);
+	int r = 0;
+
+	if (nic->busy) {
+		nic->acks_ns += ns;
+	} else {
+		nic->busy = true;
+		r = at(s, s->now_ns + ns, EV_NIC_FREE, nic_id);
+	}
+	return r ? r : stage_enter(s, p);
+}
+
+static int free_again(struct sim *s, uint32_t nic_id)
+{
+	struct rate_nic *nic = &s->rate->nic[nic_id];
+	const uint64_t ns = nic->acks_ns;
+
+	nic->acks_ns = 0;
+	if (ns)
+		return at(s, s->now_ns + ns, EV_NIC_FREE, nic_id);
+	nic->busy = false;
+	return wake(s, nic_id);
 }
 
 static int start(struct sim *s, uint32_t flow)
@@ -330,7 +364,7 @@ static int receive(struct sim *s, const struct sim_packet *p)
 			f->fct_ns = s->now_ns - f->p.start_ns;
 	}
 	ack.seq = f->expected;
-	return stage_enter(s, &ack);
+	return send_ack(s, f->p.ack_nic, &ack);
 }
 
 int rate_packet(struct sim *s, const struct sim_packet *p)
@@ -345,8 +379,7 @@ int rate_event(struct sim *s, uint32_t index)
 
 	switch (what) {
 	case EV_NIC_FREE:
-		s->rate->nic[whose].busy = false;
-		return wake(s, whose);
+		return free_again(s, whose);
 	case EV_NIC_TIMER:
 		s->rate->nic[whose].timer_ns = NEVER;
 		return wake(s, whose);
@@ -416,7 +449,7 @@ int sim_add_rate_flow(struct sim *s, const struct sim_rate_flow_params *p)
 	struct rate_flow *f;
 	int r;
 
-	if (!sr || p->nic >= sr->n_nics || p->data_path >= s->n_paths ||
+	if (!sr || p->nic >= sr->n_nics || p->ack_nic >= sr->n_nics || p->data_path >= s->n_paths ||
 	    p->ack_path >= s->n_paths || !p->bytes || p->start_ns < s->now_ns ||
 	    sr->n_flows >= INT32_MAX >> EV_BITS)
 		return -EINVAL;

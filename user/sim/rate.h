@@ -2,7 +2,7 @@
 /*
  * Rate-based senders, as NICs for RDMA have them: a NIC paces each of its flows, takes those that
  * may send in turn, and bounds what a flow has under way by a window. Receivers acknowledge every
- * packet with its CE mark; a gap is answered by one negative acknowledgement, and the sender goes
+ * packet with its CE mark, before data of their own; a gap is answered by one negative acknowledgement, and the sender goes
  * back to it. There is no timer for losses: whoever gives the stages limits should give PFC's
  * losslessness, too, or the end of a flow may be lost for good.
  *
@@ -40,8 +40,8 @@ struct sim_rate_params {
 };
 
 struct sim_rate_flow_params {
-	uint32_t nic;
-	uint16_t data_path, ack_path;	/* the first stage of data is the NIC's own link */
+	uint32_t nic, ack_nic;		/* of the sender and of the receiver */
+	uint16_t data_path, ack_path;	/* begin with the link of the one NIC and of the other */
 	uint64_t bytes;			/* of payload, not 0 */
 	uint64_t start_ns;		/* not before now */
 };

@@ -107,7 +107,7 @@ static int simulate(struct sim *s, const struct ref_run *run, enum sim_rate_cc m
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		const struct ref_flow *f = &run->flow[i];
 		const struct sim_rate_flow_params p = {
-			.nic = f->src, .bytes = f->bytes, .start_ns = f->start_ns,
+			.nic = f->src, .ack_nic = f->dst, .bytes = f->bytes, .start_ns = f->start_ns,
 			.data_path = (uint16_t)(REF_HOSTS * f->src + f->dst),
 			.ack_path = (uint16_t)(REF_HOSTS * f->dst + f->src),
 		};
