@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 require_tool jq
-require_build build/sluice
+require_build build/sluice build/selftests/lab/ktrend
 sluice=build/sluice
 m3=../shared/data/ecn-reference/m3
 dir=$tmpdir/runs
@@ -144,11 +144,33 @@ test_refused()
 	done
 }
 
+# The tools of the comparison over K: what is compared with itself agrees, and more K is more wait.
+test_ktrend()
+{
+	local ktrend=build/selftests/lab/ktrend
+
+	$ktrend flows --load 40 --seconds 0.3 --endless 1 --incast 8 selftests/lab/dist/rpc.txt \
+		> "$tmpdir/flows"
+	check_err $? "ktrend flows"
+	$ktrend run "$tmpdir/flows" > "$tmpdir/points"; check_err $? "ktrend run"
+	awk 'NR == 1 { first = $3 } { last = $3; left += $6 } END { exit !(NR == 10 && left == 10 &&
+		last > 1.5 * first) }' "$tmpdir/points"
+	check_err $? "short flows do not wait longer behind a higher K: $(cat "$tmpdir/points")"
+	$ktrend compare self "$tmpdir/points" "$tmpdir/points" | grep -q '^self  *1.00 .* 0.0 %  *1 x'
+	check_err $? "a run differs from itself"
+	head -n 3 "$tmpdir/points" > "$tmpdir/few"
+	! $ktrend compare self "$tmpdir/points" "$tmpdir/few" > /dev/null 2>&1
+	check_err $? "three lines for ten"
+	printf '5 100\n3 100\n' > "$tmpdir/disorder"
+	! $ktrend run "$tmpdir/disorder" 2> /dev/null; check_err $? "flows out of order"
+}
+
 run_test test_small "a hand-made directory has the figures it must have"
 if [ -d $m3 ]; then
 	run_test test_reference "ns-3's runs come out nearer than by the null model"
 else
 	tap_skip "ns-3's runs come out nearer than by the null model" "$m3 is not there"
 fi
+run_test test_ktrend "the tools of the comparison over K agree with themselves"
 run_test test_refused "what is malformed is refused with file and line"
 tap_end
