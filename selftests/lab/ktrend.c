@@ -241,6 +241,17 @@ static double tau(const struct point *a, const struct point *b, size_t member)
 	return rank_kendall(x, y, K_VALUES);
 }
 
+/* Without flows of a size there is nothing to compare. */
+static void print_tau(const struct point *a, const struct point *b, size_t member)
+{
+	const double t = tau(a, b, member);
+
+	if (isnan(t))
+		printf(" %9s", "-");
+	else
+		printf(" %9.2f", t);
+}
+
 static int best(const struct point *p)
 {
 	int b = 0;
@@ -267,11 +278,11 @@ static int compare(int argc, char **argv)
 		for (int i = 0; i < K_VALUES; i++)
 			if (other[i].k != ours[i].k)
 				return fail(argv[a + 2], "has other values of K");
-		printf("%-26s %9.2f %9.2f %9.2f   %8.0f %8.0f %6.1f %%   %6.0f x\n", argv[a],
-		       tau(other, ours, offsetof(struct point, cost)),
-		       tau(other, ours, offsetof(struct point, small)),
-		       tau(other, ours, offsetof(struct point, large)), other[best(other)].k,
-		       ours[best(ours)].k,
+		printf("%-26s", argv[a]);
+		print_tau(other, ours, offsetof(struct point, cost));
+		print_tau(other, ours, offsetof(struct point, small));
+		print_tau(other, ours, offsetof(struct point, large));
+		printf("   %8.0f %8.0f %6.1f %%   %6.0f x\n", other[best(other)].k, ours[best(ours)].k,
 		       100 * (other[best(ours)].cost / other[best(other)].cost - 1),
 		       other_s / fmax(ours_s, 1e-3));
 	}

@@ -2,9 +2,9 @@
 /*
  * Rate-based senders, as NICs for RDMA have them: a NIC paces each of its flows, takes those that
  * may send in turn, and bounds what a flow has under way by a window. Receivers acknowledge every
- * packet with its CE mark, before data of their own; a gap is answered by one negative acknowledgement, and the sender goes
- * back to it. There is no timer for losses: whoever gives the stages limits should give PFC's
- * losslessness, too, or the end of a flow may be lost for good.
+ * packet with its CE mark, before data of their own; a gap is answered by one negative
+ * acknowledgement, and the sender goes back to it. There is no timer for losses: if the end of a
+ * flow is dropped, the flow never ends, so stages on its path better have no limit.
  *
  * The congestion controls are DCQCN (Zhu et al., "Congestion Control for Large-Scale RDMA
  * Deployments", SIGCOMM 2015) in the form that NICs have, where every marked acknowledgement is a
