@@ -86,8 +86,7 @@ test_small()
 	$sluice sim validate "$dir" | grep -q '^dctcp  *held_out  *null  *1 '; check_err $? "no text"
 }
 
-# What the simulator has to be worth: half the null model's error and ranks of 0.97, where nothing
-# was looked at when it was made.
+# What the simulator has to be worth: half the null model's error and ranks of 0.97.
 test_reference()
 {
 	local out
