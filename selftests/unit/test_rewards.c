@@ -82,6 +82,45 @@ static void ecn_fct(void **state)
 	assert_near(ecn_reward_fct(&c, &in), -ECN_REWARD_MAX);
 }
 
+static void ecn_balance(void **state)
+{
+	struct ecn_interval in = interval();
+	struct ecn_agent_config c;
+
+	(void)state;
+	/* 10 KB at 25 MB/s wait 0.4 ms, a fifth of the RTT; backlogged all the time. */
+	assert_near(ecn_reward_balance(&in), -log(1.2));
+	/* 1.25 MB need 0.05 s of C: from there down, bytes passed an empty queue. */
+	in.backlogged_s = 0.05;
+	assert_near(ecn_reward_balance(&in), -log(1.2));
+	in.backlogged_s = 0.025;
+	assert_near(ecn_reward_balance(&in), 0.7 * log(0.5) - log(1.2));
+	/* Flows count where they are counted. */
+	in.active_flows = 3;
+	assert_near(ecn_reward_balance(&in), 0.7 * log(0.5) - log(1.2) - log(4.0));
+	in.active_flows = NAN;
+	assert_near(ecn_reward_balance(&in), 0.7 * log(0.5) - log(1.2));
+	in.active_flows = 0;
+	/* Never a backlog is the worst but finite; nothing sent says nothing of that. */
+	in.backlogged_s = in.avg_backlog_bytes = 0;
+	assert_near(ecn_reward_balance(&in), 0.7 * log(1e-3));
+	in.tx_bytes = 0;
+	assert_near(ecn_reward_balance(&in), 0.0);
+	in.avg_backlog_bytes = 1e300;
+	assert_near(ecn_reward_balance(&in), -log1p(1e6));
+	in.avg_backlog_bytes = INFINITY;
+	assert_near(ecn_reward_balance(&in), 0.0);
+	/* The configuration chooses it. */
+	in = interval();
+	ecn_agent_config_default(&c);
+	c.reward = ECN_REWARD_BALANCE;
+	assert_near(ecn_reward(&c, &in), -log(1.2));
+	c.reward = ECN_REWARD_ACC;
+	assert_near(ecn_reward(&c, &in), ecn_reward_acc(&in));
+	c.reward = ECN_REWARD_FCT;
+	assert_near(ecn_reward(&c, &in), ecn_reward_fct(&c, &in));
+}
+
 static void ecn_activity(void **state)
 {
 	struct ecn_interval in = interval();
@@ -200,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ecn_acc),
 		cmocka_unit_test(ecn_fct),
+		cmocka_unit_test(ecn_balance),
 		cmocka_unit_test(ecn_activity),
 		cmocka_unit_test(steer_throughput),
 		cmocka_unit_test(steer_latency),

@@ -34,7 +34,8 @@
 #define ECN_ACTIONS	(ECN_GRID_N * ECN_GRID_M * ECN_GRID_P)
 
 enum ecn_grid { ECN_GRID_TIME, ECN_GRID_ACC };
-enum ecn_reward { ECN_REWARD_FCT, ECN_REWARD_ACC };
+enum ecn_reward { ECN_REWARD_FCT, ECN_REWARD_ACC, ECN_REWARD_BALANCE };
+#define ECN_REWARD_NAMES { "fct", "acc", "balance", NULL }
 
 struct ecn_agent_config {
 	enum ecn_grid grid;
@@ -62,6 +63,7 @@ struct ecn_interval {
 	double backlogged_s;	/* time with a backlog */
 	double avg_backlog_bytes;
 	double sojourn_p95_s;	/* negative: no packet */
+	double active_flows;	/* 0: not known */
 	struct qdisc_triple setting;	/* in force during the interval */
 	unsigned int link;	/* queues of one link change one at a time; 0: alone */
 };

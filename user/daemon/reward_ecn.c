@@ -8,6 +8,9 @@
 #define DRAIN_MIN	1e-3	/* a slower drain counts as this: log is -6.9 */
 #define DELAY_MAX	1e6	/* sojourn p95 / t_ref */
 #define WEIGHT_MAX	1e3
+#define QUEUED_WEIGHT	0.7
+#define QUEUED_MIN	1e-3	/* a smaller share counts as this */
+#define FLOWS_MAX	1e6
 
 /* x limited to [lo, hi]; what is not a number becomes lo. */
 static double clamp(double x, double lo, double hi)
@@ -58,7 +61,29 @@ double ecn_reward_fct(const struct ecn_agent_config *c, const struct ecn_interva
 		     -ECN_REWARD_MAX, ECN_REWARD_MAX);
 }
 
+double ecn_reward_balance(const struct ecn_interval *in)
+{
+	double wait_s, queued = 1.0;
+
+	if (!ecn_interval_ok(in))
+		return 0.0;
+	wait_s = in->avg_backlog_bytes / in->capacity_bps;
+	if (in->tx_bytes > 0.0)
+		queued = in->capacity_bps * in->backlogged_s / in->tx_bytes;
+	return clamp(QUEUED_WEIGHT * log(clamp(queued, QUEUED_MIN, 1.0)) -
+		     log1p(clamp(wait_s / in->rtt_s, 0.0, DELAY_MAX)) -
+		     log1p(clamp(in->active_flows, 0.0, FLOWS_MAX)),
+		     -ECN_REWARD_MAX, ECN_REWARD_MAX);
+}
+
 double ecn_reward(const struct ecn_agent_config *c, const struct ecn_interval *in)
 {
-	return c->reward == ECN_REWARD_ACC ? ecn_reward_acc(in) : ecn_reward_fct(c, in);
+	switch (c->reward) {
+	case ECN_REWARD_ACC:
+		return ecn_reward_acc(in);
+	case ECN_REWARD_BALANCE:
+		return ecn_reward_balance(in);
+	default:
+		return ecn_reward_fct(c, in);
+	}
 }

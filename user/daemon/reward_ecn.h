@@ -13,6 +13,14 @@
  *       not better than C: the first term is never above 0. A queue that
  *       measured no sojourn has a second term of 0.
  *
+ * balance  -log(1 + average wait / RTT) + 0.7 * log(share of bytes sent while
+ *       there was a backlog) - log(1 + active flows)
+ *       Thresholds that are too high show in the first term. Where they are too
+ *       low, senders slow down before the link is full: more bytes pass an empty
+ *       queue, and flows take longer, so that, by Little's law, more of them are
+ *       active. The last term is left out where nobody counts flows. What is
+ *       sent is none of it: over a few intervals that is what arrives.
+ *
  * Every number is saturated, so that no input makes a reward that is not finite.
  */
 #ifndef SLUICE_DAEMON_REWARD_ECN_H
@@ -28,6 +36,7 @@ bool ecn_interval_active(const struct ecn_interval *in);
 int ecn_reward_acc_n(const struct ecn_interval *in);
 double ecn_reward_acc(const struct ecn_interval *in);
 double ecn_reward_fct(const struct ecn_agent_config *c, const struct ecn_interval *in);
+double ecn_reward_balance(const struct ecn_interval *in);
 /* The one that c selects. */
 double ecn_reward(const struct ecn_agent_config *c, const struct ecn_interval *in);
 

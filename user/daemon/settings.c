@@ -18,7 +18,7 @@ static const char *const ecn_policies[] = { "learn", "bdp", "fixed", NULL };
 static const char *const ecn_choices[] = { "auto", "sluice", "red", "fq_codel", "fq", NULL };
 static const char *const steer_policies[] = { "learn", "static", NULL };
 static const char *const grids[] = { "time", "acc", NULL };
-static const char *const rewards[] = { "fct", "acc", NULL };
+static const char *const rewards[] = ECN_REWARD_NAMES;
 static const char *const modes[] = { "auto", "native", "generic", NULL };
 
 static int check_interfaces(const char *text, struct sl_err *e);
@@ -93,7 +93,8 @@ static const struct config_row rows[] = {
 	WORD("ecn", "grid", grid, grids, "time",
 	     "Templates in time (t0 * 2^n) or the byte grid of the ACC paper."),
 	WORD("ecn", "reward", reward, rewards, "fct",
-	     "Objective: flow completion times, or the ACC paper's throughput and queue length."),
+	     "Objective: flow completion times, the ACC paper's throughput and queue length, or the "
+	     "waiting time balanced with the share of bytes that a backlog carried."),
 	BOOL("ecn", "explore", ecn_explore, "no",
 	     "Try settings one grid step away on live traffic."),
 	REAL("ecn", "epsilon", ecn_epsilon, 0, 1, "0.1", "",
