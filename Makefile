@@ -56,10 +56,12 @@ BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werr
 src	= $(filter-out %.bpf.c,$(sort $(wildcard $(1)/*.c)))
 obj	= $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 
-# Dependency order of user space: lib <- nn <- rl <- daemon <- policy; cli beside the daemon.
-CORE_OBJS   := $(foreach d,user/lib user/nn user/rl user/sim,$(call obj,$(d)))
+# Dependency order of user space: lib <- nn <- rl <- sim, the agents <- policy <- cli, daemon.
+# The agents' logic is the daemon's, but they decide in the simulators, too.
+AGENT_OBJS  := $(patsubst %,$(B)/user/daemon/%.o,ecn_agent ecn_grid reward_ecn steer_agent steer_view \
+	       reward_steer guard)
+CORE_OBJS   := $(foreach d,user/lib user/nn user/rl user/sim user/policy,$(call obj,$(d))) $(AGENT_OBJS)
 DAEMON_OBJS := $(call obj,user/daemon)
-POLICY_OBJS := $(call obj,user/policy)
 CLI_OBJS    := $(call obj,user/cli)
 UNIT_BINS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard selftests/unit/test_*.c)))
 BPFT_OBJS   := $(patsubst %.bpf.c,$(B)/%.bpf.o,$(sort $(wildcard selftests/bpf/*.bpf.c)))
@@ -150,14 +152,14 @@ help:			## this list
 $(B)/sluiced: $(DAEMON_OBJS) $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(B)/sluice: $(CLI_OBJS) $(B)/libsluiced.a $(B)/libsluice.a
+$(B)/sluice: $(CLI_OBJS) $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/libsluice.a: $(CORE_OBJS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
-# What the daemon consists of, less main(), and who runs its decisions on simulators: for tests and the CLI.
-$(B)/libsluiced.a: $(filter-out %/main.o,$(DAEMON_OBJS)) $(POLICY_OBJS)
+# What the daemon consists of, less main(): for tests.
+$(B)/libsluiced.a: $(filter-out %/main.o,$(DAEMON_OBJS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 

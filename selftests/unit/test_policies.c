@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Policies one by one: what they decide from intervals made by hand, and models that are no good. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "policy/fitted.h"
+#include "policy/learned.h"
+#include "policy/policy.h"
+
+/* C = 25 MB/s, RTT = 2 ms: C * RTT = 50 KB. Half of C is sent, all through a backlog. */
+static struct ecn_interval interval(void)
+{
+	return (struct ecn_interval){
+		.seconds = 0.1, .capacity_bps = 25e6, .rtt_s = 2e-3, .mtu_bytes = 1500,
+		.limit_bytes = 4000000, .tx_bytes = 1.25e6, .ce_bytes = 125e3, .backlogged_s = 0.05,
+		.avg_backlog_bytes = 6250, .sojourn_p95_s = 1e-3, .setting = { 50000, 50000, 1000000 },
+	};
+}
+
+static struct policy *make(const char *kind, const double *number, size_t n)
+{
+	struct model m = { 0 };
+	struct policy *p;
+	struct sl_err e;
+
+	assert_int_equal(model_set_numbers(&m, kind, number, n), 0);
+	assert_int_equal(policy_new(&m, &p, &e), 0);
+	model_free(&m);
+	return p;
+}
+
+/* K after so many intervals, each under the setting that came of the one before. */
+static uint32_t after(struct policy *p, struct ecn_interval in, int intervals)
+{
+	for (int i = 0; i < intervals; i++) {
+		struct qdisc_triple t = in.setting;
+
+		assert_int_equal(policy_decide(p, &in, &t), 0);
+		in.setting = t;
+	}
+	assert_int_equal(in.setting.qth_min, in.setting.qth_max);
+	return in.setting.qth_min;
+}
+
+static void features(void **state)
+{
+	struct feature_sum sum = { 0 };
+	struct ecn_interval in = interval();
+	double x[FEATURES];
+
+	(void)state;
+	feature_add(&sum, &in);
+	in.tx_bytes = 2.5e6;		/* all of C, and no mark */
+	in.ce_bytes = 0;
+	feature_add(&sum, &in);
+	feature_get(&sum, x);
+	assert_true(fabs(x[FEATURE_bdp] - log2(50000 / 1500.0)) < 1e-9);
+	assert_true(fabs(x[FEATURE_used] - 0.75) < 1e-9);
+	assert_true(fabs(x[FEATURE_queued] - 25e6 * 0.1 / 3.75e6) < 1e-9);
+	assert_true(fabs(x[FEATURE_backlog] - 1) < 1e-9);	/* 8 * 6250 / 50000 = 1 */
+	assert_true(fabs(x[FEATURE_marked] - 125e3 / 3.75e6) < 1e-9);
+	assert_true(fabs(x[FEATURE_delay] - log2(5)) < 1e-9);	/* 8 * 1 ms / 2 ms = 4 */
+	assert_true(fabs(x[FEATURE_setting]) < 1e-9);
+}
+
+static void one_number(void **state)
+{
+	static const struct { const char *kind; double number; uint32_t k; } cases[] = {
+		{ "static", 77000, 77000 }, { "bdp", 0.5, 25000 }, { "time", 1e-3, 25000 },
+		{ "static", 1, 3000 }, { "bdp", 1e-6, 3000 }, { "static", 1e12, 4000000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct policy *p = make(cases[i].kind, &cases[i].number, 1);
+		const struct ecn_interval in = interval();
+
+		assert_int_equal(policy_start(p, &in).qth_min, cases[i].k);
+		assert_int_equal(after(p, in, 1), cases[i].k);
+		policy_free(p);
+	}
+}
+
+/* POLICY_HOLD intervals without a decision, then one; and one for the setting to take hold. */
+static void controllers(void **state)
+{
+	struct policy *pi = make("pi", (double[]){ 0.75, 2, 0.3 }, 3),
+		      *rules = make("rules", (double[]){ 0.6, 1, 0.3 }, 3);
+	struct ecn_interval in = interval();
+
+	(void)state;
+	assert_int_equal(policy_start(pi, &in).qth_min, 15000);
+	/* All through a backlog: 0.25 over the target, so K falls by 2 * 2 * 0.25 octaves. */
+	assert_int_equal(after(pi, in, POLICY_HOLD - 1), 50000);
+	policy_reset(pi);
+	assert_int_equal(after(pi, in, POLICY_HOLD), 25000);
+	policy_reset(pi);
+	in.backlogged_s = 0.025;	/* a half: 0.25 below it */
+	assert_int_equal(after(pi, in, POLICY_HOLD), 100000);
+
+	/* Too little through a backlog: twice. Enough, and too long a wait: half. Neither: as it is. */
+	assert_int_equal(after(rules, in, POLICY_HOLD), 100000);
+	policy_reset(rules);
+	in.backlogged_s = 0.031;
+	assert_int_equal(after(rules, in, POLICY_HOLD), 50000);
+	policy_reset(rules);
+	in.sojourn_p95_s = 2.1e-3;
+	assert_int_equal(after(rules, in, POLICY_HOLD), 25000);
+	policy_reset(rules);
+	in.ce_bytes = 0;		/* without marks the threshold is not felt */
+	assert_int_equal(after(rules, in, POLICY_HOLD), 50000);
+	policy_free(pi);
+	policy_free(rules);
+}
+
+/* marked <= 0.05: template 2 (a quarter of C * RTT), else 6 (four times). */
+static const double small_tree[1 + 3 * FITTED_NODE] = {
+	0.3,
+	FEATURE_marked, 1, 2, 0, 0.05,
+	-1, 0, 0, 2, 0,
+	-1, 0, 0, 6, 0,
+};
+
+static void tree(void **state)
+{
+	struct policy *p = make("tree", small_tree, 1 + 3 * FITTED_NODE);
+	struct ecn_interval in = interval();
+
+	(void)state;
+	assert_int_equal(policy_start(p, &in).qth_min, 15000);
+	assert_int_equal(after(p, in, POLICY_HOLD), 200000);
+	policy_reset(p);
+	in.ce_bytes = 0.05 * in.tx_bytes;
+	assert_int_equal(after(p, in, POLICY_HOLD), 12500);
+	policy_free(p);
+}
+
+static void linear_and_lookup(void **state)
+{
+	/* log2(K / (C RTT)) = 1 - 10 * marked */
+	double number[2 + FEATURES] = { 0.3, 1 }, table[1 + FEATURES + 2 * FITTED_ROW] = { 0.3 };
+	struct ecn_interval in = interval();
+	struct policy *p;
+
+	(void)state;
+	number[2 + FEATURE_marked] = -10;
+	p = make("linear", number, 2 + FEATURES);
+	assert_int_equal(after(p, in, POLICY_HOLD), 50000);	/* a tenth is marked */
+	policy_free(p);
+
+	/* Two situations of one feature; the mean of both, as there are no more. */
+	table[1 + FEATURE_marked] = 1;
+	table[1 + FEATURES + FEATURES] = 2;
+	table[1 + FEATURES + FITTED_ROW + FEATURES] = -1;
+	p = make("lookup", table, 1 + FEATURES + 2 * FITTED_ROW);
+	assert_int_equal(after(p, in, POLICY_HOLD), (int)(50000 * M_SQRT2));
+	policy_free(p);
+}
+
+/* One mix was seen with many marks and wants template 6, the other with none and wants 1. */
+static void identify(void **state)
+{
+	static double number[1 + FEATURES + 2 * FITTED_MIX] = { 0.3 };
+	double *mix = number + 1 + FEATURES;
+	struct ecn_interval in = interval();
+	struct policy *p;
+
+	(void)state;
+	number[1 + FEATURE_marked] = 30;
+	for (int s = 0; s < LAB_STEPS; s++)
+		mix[s * FEATURES + FEATURE_marked] = 0.1;
+	for (int k = 0; k < POLICY_TEMPLATES; k++) {
+		mix[LAB_STEPS * FEATURES + k] = abs(k - 6);
+		mix[FITTED_MIX + LAB_STEPS * FEATURES + k] = abs(k - 1);
+	}
+	p = make("identify", number, 1 + FEATURES + 2 * FITTED_MIX);
+	assert_int_equal(after(p, in, POLICY_HOLD), 200000);
+	policy_reset(p);
+	in.ce_bytes = 0;
+	assert_int_equal(after(p, in, POLICY_HOLD), 6250);
+	policy_free(p);
+}
+
+static void idle_and_malformed(void **state)
+{
+	struct policy *p = make("static", (double[]){ 5000 }, 1);
+	struct ecn_interval in = interval();
+
+	(void)state;
+	in.tx_bytes = in.backlogged_s = in.avg_backlog_bytes = 0;
+	assert_int_equal(after(p, in, 3), 50000);
+	in = interval();
+	in.rtt_s = NAN;
+	assert_int_equal(after(p, in, 3), 50000);
+	policy_free(p);
+}
+
+/* Payloads that would lead out of themselves are refused. */
+static void bad_payloads(void **state)
+{
+	static const struct { int at; double value; } bad[] = {
+		{ 0, 0 }, { 0, -1 }, { 1, FEATURES }, { 1, 0.5 }, { 2, 0 }, { 2, 3 }, { 3, 0 },
+		{ 3, 1e9 }, { 9, POLICY_TEMPLATES }, { 9, -1 }, { 5, NAN }, { 5, INFINITY },
+	};
+	double number[1 + 3 * FITTED_NODE];
+	struct model m = { 0 };
+	struct policy *p;
+	struct sl_err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		memcpy(number, small_tree, sizeof(number));
+		number[bad[i].at] = bad[i].value;
+		model_set_numbers(&m, "tree", number, 1 + 3 * FITTED_NODE);
+		assert_int_equal(policy_new(&m, &p, &e), -EBADMSG);
+	}
+	for (size_t n = 1; n < 1 + 3 * FITTED_NODE; n++) {
+		model_set_numbers(&m, "tree", small_tree, n);
+		assert_int_equal(policy_new(&m, &p, &e), -EBADMSG);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		model_set_numbers(&m, i ? "ddqn" : "ppo", small_tree, 3);
+		assert_int_equal(policy_new(&m, &p, &e), -EBADMSG);
+	}
+	model_set_numbers(&m, "oracle", small_tree, 1);
+	assert_int_equal(policy_new(&m, &p, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "oracle"));
+	model_free(&m);
+}
+
+/* Written and read again; every byte of the file matters, and so does its length. */
+static void model_files(void **state)
+{
+	struct model m = { .command = "sluice train ecn --algo tree" }, back;
+	char path[] = "/tmp/test_policies.XXXXXX", bytes[1024];
+	struct sl_err e;
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	close(mkstemp(path));
+	assert_int_equal(model_set_numbers(&m, "tree", small_tree, 1 + 3 * FITTED_NODE), 0);
+	assert_int_equal(model_write(&m, path, &e), 0);
+	assert_int_equal(model_read(path, &back, &e), 0);
+	assert_string_equal(back.kind, "tree");
+	assert_string_equal(back.command, m.command);
+	assert_int_equal(back.size, m.size);
+	assert_memory_equal(back.data, m.data, m.size);
+	model_free(&back);
+
+	f = fopen(path, "r");
+	n = fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	for (size_t i = 0; i < n; i++) {
+		bytes[i] ^= 0x10;
+		f = fopen(path, "w");
+		fwrite(bytes, 1, n, f);
+		fclose(f);
+		bytes[i] ^= 0x10;
+		assert_true(model_read(path, &back, &e) < 0);
+		assert_non_null(strstr(e.text, path));
+	}
+	for (size_t i = 0; i < n; i++) {
+		f = fopen(path, "w");
+		fwrite(bytes, 1, i, f);
+		fclose(f);
+		assert_true(model_read(path, &back, &e) < 0);
+	}
+	unlink(path);
+	assert_int_equal(model_read(path, &back, &e), -ENOENT);
+	model_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(features),
+		cmocka_unit_test(one_number),
+		cmocka_unit_test(controllers),
+		cmocka_unit_test(tree),
+		cmocka_unit_test(linear_and_lookup),
+		cmocka_unit_test(identify),
+		cmocka_unit_test(idle_and_malformed),
+		cmocka_unit_test(bad_payloads),
+		cmocka_unit_test(model_files),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

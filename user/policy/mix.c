@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "policy/mix.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/rng.h"
+
+#define EPOCH_S		0.05
+#define EPOCH_RTTS	10
+#define EPOCH_PACKETS	500
+#define MTU_BITS	(1514 * 8.0)
+
+static const double rates_bps[] = { 100e6, 200e6, 500e6, 1e9 };
+static const double rtts_s[] = { 0.25e-3, 0.5e-3, 1e-3, 2e-3, 5e-3 };
+static const double mean_bytes[] = { 20e3, 60e3, 200e3 };	/* of a flow, at most */
+
+#define PICK(rng, array) ((array)[rng_below((rng), sizeof(array) / sizeof((array)[0]))])
+
+static double between(struct rng *rng, double low, double high)
+{
+	return low + (high - low) * rng_uniform(rng);
+}
+
+static void draw_phase(const struct mix_files *files, unsigned int sizes, struct rng *rng,
+		       struct mix_phase *p)
+{
+	*p = (struct mix_phase){
+		.sizes = sizes,
+		.scale = fmin(1, PICK(rng, mean_bytes) / dist_mean(&files->sizes[sizes])),
+		.load = between(rng, 0.3, 0.85),
+	};
+}
+
+void mix_draw(const struct mix_files *files, uint64_t seed, unsigned int index, struct mix *ret)
+{
+	const unsigned int sizes = index % files->n;
+	struct rng root, rng;
+	struct mix m = { .phases = 1, .kind = index / files->n % MIX_KINDS };
+	double load;
+
+	rng_seed(&root, seed);
+	rng_split(&root, index, &rng);
+	m.seed = rng_u64(&rng);
+	m.family = sizes * MIX_KINDS + m.kind;
+	m.rate_bps = PICK(&rng, rates_bps);
+	m.rtt_s = PICK(&rng, rtts_s);
+	draw_phase(files, sizes, &rng, &m.phase[0]);
+	m.phase[1] = m.phase[0];
+	switch (m.kind) {
+	case MIX_ENDLESS:
+		m.endless = 1 + rng_below(&rng, 4);
+		m.phase[0].load = between(&rng, 0.1, 0.5);
+		break;
+	case MIX_INCAST:
+		m.phase[0].load = between(&rng, 0.2, 0.6);
+		m.phase[0].incast = 8 << rng_below(&rng, 3);
+		/* A tenth of the rate. */
+		m.phase[0].incast_gap_s = m.phase[0].incast * MIX_BLOCK_BYTES * 80 / m.rate_bps;
+		break;
+	case MIX_SWITCHING:
+		m.phases = 2;
+		draw_phase(files, rng_below(&rng, files->n), &rng, &m.phase[1]);
+		break;
+	case MIX_ON_OFF:
+		m.phases = 2;
+		m.phase[0].load = between(&rng, 0.6, 0.85);
+		m.phase[1].load = between(&rng, 0.05, 0.2);
+		break;
+	default:
+		break;
+	}
+	load = m.phases == 1 ? m.phase[0].load : (m.phase[0].load + m.phase[1].load) / 2;
+	m.epoch_s = fmax(fmax(EPOCH_S, EPOCH_RTTS * m.rtt_s),
+			 EPOCH_PACKETS * MTU_BITS / (m.rate_bps * (m.endless ? 1 : load)));
+	m.epochs = files->epochs ? files->epochs : MIX_EPOCHS;
+	m.phase_s = m.phases == 1 ? INFINITY : m.epoch_s * (20 + rng_below(&rng, 20));
+	*ret = m;
+}
+
+const char *mix_kind_name(enum mix_kind kind)
+{
+	static const char *const name[MIX_KINDS] = {
+		[MIX_STEADY] = "steady", [MIX_ENDLESS] = "endless", [MIX_INCAST] = "incast",
+		[MIX_SWITCHING] = "switching", [MIX_ON_OFF] = "on/off",
+	};
+
+	return name[kind];
+}
+
+void mix_text(const struct mix_files *files, const struct mix *m, char *buf, size_t size)
+{
+	const char *path = files->name[m->phase[0].sizes], *file = strrchr(path, '/');
+
+	snprintf(buf, size, "%s %s %.0f%% %.0fM %gms", file ? file + 1 : path,
+		 mix_kind_name(m->kind), 100 * m->phase[0].load, m->rate_bps / 1e6, m->rtt_s * 1e3);
+}

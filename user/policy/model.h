@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A policy that was trained or tuned, in a file:
+ *
+ *	sluice-model 1
+ *	kind tree
+ *	command sluice train ecn ...
+ *	bytes 1234
+ *	crc32 89abcdef
+ *	(an empty line, then so many bytes of payload in the byte order of the machine)
+ *
+ * The checksum is of kind, command and payload. A model that comes from outside is not trusted:
+ * every policy looks at its payload before it uses it.
+ */
+#ifndef SLUICE_POLICY_MODEL_H
+#define SLUICE_POLICY_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+#define MODEL_KIND_MAX		16
+#define MODEL_COMMAND_MAX	1024
+#define MODEL_BYTES_MAX		(64 << 20)
+
+struct model {
+	char kind[MODEL_KIND_MAX];
+	char command[MODEL_COMMAND_MAX];
+	void *data;
+	size_t size;
+};
+
+/* Copies n numbers as the payload. -ENOMEM. */
+int model_set_numbers(struct model *m, const char *kind, const double *number, size_t n);
+/* The payload as numbers, all finite; else NULL. */
+const double *model_numbers(const struct model *m, size_t *n);
+void model_free(struct model *m);	/* leaves it empty */
+
+/* Replaces the file at once, or leaves it. */
+int model_write(const struct model *m, const char *path, struct sl_err *e);
+int model_read(const char *path, struct model *ret, struct sl_err *e);
+/* Of kind, command and payload. */
+uint32_t model_crc(const struct model *m);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A mix in the simulator, epoch by epoch: what the daemon would see of the bottleneck's queue, and
+ * in the end what the run cost. The same mix and seed meet the same arrivals under every policy.
+ *
+ *	J = exp(sum of w_c ln(mean slowdown of class c)) * (C / goodput)^0.2
+ *
+ * over the classes of flow size that have flows (up to 10 KB, 100 KB, 1 MB, above), their weights
+ * 0.3, 0.3, 0.2, 0.2 made to sum to 1; low is good. After its epochs a run goes on without
+ * arrivals and under the last setting, so that flows under way count, too.
+ */
+#ifndef SLUICE_POLICY_WORLD_H
+#define SLUICE_POLICY_WORLD_H
+
+#include "daemon/ecn_agent.h"
+#include "policy/mix.h"
+
+#define COST_GOODPUT_WEIGHT	0.2
+
+struct world;
+
+struct outcome {
+	double cost;		/* J */
+	double mice;		/* slowdown of flows up to 100 KB, geometric mean of the classes' */
+	double elephants;	/* of larger ones, or where none ended C / goodput */
+	double goodput;		/* payload over C */
+	double packets;
+};
+
+/* setting: at first. -ENOMEM. */
+int world_new(const struct mix_files *files, const struct mix *m, uint64_t seed,
+	      const struct qdisc_triple *setting, struct world **ret);
+void world_free(struct world *w);	/* accepts NULL */
+/* One epoch; 1: it was the last one. */
+int world_epoch(struct world *w, struct ecn_interval *in);
+void world_set(struct world *w, const struct qdisc_triple *t);
+unsigned int world_phase(const struct world *w);
+int world_end(struct world *w, struct outcome *out);
+
+/* What is known before the first epoch. The RTT is the mix's, as a passive measurement would find. */
+void world_interval(const struct mix *m, struct ecn_interval *ret);
+
+#endif
