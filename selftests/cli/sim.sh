@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 require_tool jq
-require_build build/sluice build/selftests/lab/ladder
+require_build build/sluice
 sluice=build/sluice
 sizes=$tmpdir/sizes
 printf '# bytes share\n1000 0\n20000 50\n1000000 100\n' > "$sizes"
@@ -157,25 +157,10 @@ test_refused()
 	refused "bad:2: sizes and shares must not decrease" run "$tmpdir/bad"
 }
 
-# The ladder runs to its end, and an oracle is not beaten by what it was chosen from.
-test_ladder()
-{
-	local ladder=build/selftests/lab/ladder
-
-	$ladder --seconds 0.5 --train 10 --seeds 1 --rate-mbps 200 "$sizes" > "$tmpdir/ladder"
-	check_err $? "ladder"
-	[ "$(grep -c '^static\|^best static' "$tmpdir/ladder")" = 10 ] &&
-		[ "$(grep -c '^best static\|^C RTT / 7\|^learned' "$tmpdir/ladder")" = 3 ]
-	check_err $? "rows are missing: $(cat "$tmpdir/ladder")"
-	! grep '^static\|^best' "$tmpdir/ladder" | grep -q ' -[0-9]'
-	check_err $? "better than the oracle: $(cat "$tmpdir/ladder")"
-}
-
 run_test test_runs "a run can be repeated, and its books balance"
 run_test test_knobs "knobs do what they do in a qdisc, to the same arrivals"
 run_test test_workloads "workloads, senders, links and networks are what they are called"
 run_test test_flow_log "flows are logged, and arrivals do not depend on knobs"
 run_test test_unfinished "unfinished flows are counted"
-run_test test_ladder "the ladder has its rows"
 run_test test_refused "what is said wrong is refused with a sentence"
 tap_end

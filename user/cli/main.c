@@ -70,6 +70,16 @@ static const struct cli_command commands[] = {
 	  "sim steer WORKLOAD POLICY [PARAMETER VALUE ...] | sim steer list\n"
 	  "sim validate DIR [flows N] [runs N] [seed N]\n",
 	  "simulate flows through queues that mark as the qdisc does; or CPUs that receive" },
+	{ "train", cmd_train,
+	  "train ecn --algo ALGO --workload SIZES[,SIZES...] [--steps N] [--seed N] [--seeds N] "
+	  "[--reward R] [--mixes N] [--mix-seed N] [--epochs N] [--jobs N] -o MODEL\n",
+	  "make a policy for ECN thresholds by simulation" },
+	{ "eval", cmd_eval,
+	  "eval [MODEL...] --workload SIZES[,SIZES...] [--baseline all|none] [--mixes N] "
+	  "[--mix-seed N] [--train-workload SIZES,...] [--train-mixes N] [--train-seed N] "
+	  "[--epochs N] [--jobs N]\n"
+	  "eval --gate --workload SIZES[,SIZES...] [--mixes N] [--mix-seed N]\n",
+	  "compare policies on mixes they were not made from, or rewards with what runs cost" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

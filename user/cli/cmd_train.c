@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+/* sluice train */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/lab_args.h"
+#include "policy/train.h"
+
+#define SEEDS_MAX	32
+#define CHECKPOINT_S	5
+
+struct training {
+	struct lab_files files;
+	struct lab *lab;
+	int algo;
+	enum ecn_reward reward;
+	uint64_t mixes, mix_seed, epochs, seed, seeds, steps, jobs;
+	const char *out, *list;
+	char command[MODEL_COMMAND_MAX];
+	struct lab_progress progress;
+};
+
+static int number(const struct cli *cli, const char *name, const char *text, uint64_t min,
+		  uint64_t max, uint64_t *value)
+{
+	if (cli_number(text, min, max, value))
+		return CLI_OK;
+	return cli_usage(cli, "--%s must be %" PRIu64 " to %" PRIu64, name, min, max);
+}
+
+static int parse_reward(const struct cli *cli, const char *text, enum ecn_reward *reward)
+{
+	static const char *const names[] = ECN_REWARD_NAMES;
+
+	for (int i = 0; names[i]; i++)
+		if (!strcmp(names[i], text)) {
+			*reward = i;
+			return CLI_OK;
+		}
+	return cli_usage(cli, "there is no reward '%s'", text);
+}
+
+static int parse(const struct cli *cli, int argc, char **argv, struct training *t)
+{
+	static const struct option options[] = {
+		{ "algo", required_argument, NULL, 'a' },
+		{ "workload", required_argument, NULL, 'w' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "steps", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "seeds", required_argument, NULL, 'S' },
+		{ "reward", required_argument, NULL, 'r' },
+		{ "mixes", required_argument, NULL, 'm' },
+		{ "mix-seed", required_argument, NULL, 'M' },
+		{ "epochs", required_argument, NULL, 'e' },
+		{ "jobs", required_argument, NULL, 'J' },
+		{ 0 },
+	};
+	char list[256];
+	int c, r = CLI_OK;
+
+	opterr = 0;
+	optind = 1;
+	while (r == CLI_OK && (c = getopt_long(argc, argv, "+:o:", options, NULL)) != -1) {
+		if (c == 'a')
+			t->algo = lab_algo(optarg);
+		if (c == 'a' && t->algo < 0) {
+			lab_algo_list(list, sizeof(list));
+			r = cli_usage(cli, "there is no algorithm '%s', but %s", optarg, list);
+		} else if (c == 'w') {
+			t->list = optarg;
+			r = lab_files_add(&t->files, optarg);
+		} else if (c == 'o') {
+			t->out = optarg;
+		} else if (c == 'n') {
+			r = number(cli, "steps", optarg, 1, 1000000000, &t->steps);
+		} else if (c == 's') {
+			r = number(cli, "seed", optarg, 1, UINT32_MAX, &t->seed);
+		} else if (c == 'S') {
+			r = number(cli, "seeds", optarg, 1, SEEDS_MAX, &t->seeds);
+		} else if (c == 'r') {
+			r = parse_reward(cli, optarg, &t->reward);
+		} else if (c == 'm') {
+			r = number(cli, "mixes", optarg, 1, 100000, &t->mixes);
+		} else if (c == 'M') {
+			r = number(cli, "mix-seed", optarg, 0, UINT32_MAX, &t->mix_seed);
+		} else if (c == 'e') {
+			r = number(cli, "epochs", optarg, 20, 100000, &t->epochs);
+		} else if (c == 'J') {
+			r = number(cli, "jobs", optarg, 1, 64, &t->jobs);
+		} else if (c == ':' || c == '?') {
+			r = cli_usage(cli, c == ':' ? "%s needs a value" : "there is no option '%s'",
+				      argv[optind - 1]);
+		}
+	}
+	if (r == CLI_OK && optind < argc)
+		r = cli_usage(cli, "'%s' is one word too many", argv[optind]);
+	if (r == CLI_OK && t->algo < 0)
+		r = cli_usage(cli, "no --algo given");
+	if (r == CLI_OK && !t->files.n)
+		r = cli_usage(cli, "no --workload given: files of flow sizes");
+	if (r == CLI_OK && !t->out)
+		r = cli_usage(cli, "no -o given: the model to write");
+	return r;
+}
+
+static int library_failed(int r, const char *what)
+{
+	return cli_fail("%s: %s", what, strerror(-r));
+}
+
+/* Rules, tables, trees: fitted to the grid. */
+static int fit_whole(struct training *t)
+{
+	struct model m = { 0 };
+	double regret;
+	struct sl_err e;
+	int r = fit(t->lab, t->algo, &m);
+
+	if (!r)
+		r = train_judge(t->lab, &m, &regret);
+	if (r)
+		return library_failed(r, "training");
+	snprintf(m.command, sizeof(m.command), "%s", t->command);
+	r = model_write(&m, t->out, &e);
+	if (!r)
+		printf("%s: %.1f %% over the best thresholds of the %" PRIu64 " training mixes, "
+		       "%lu runs\n", m.kind, 100 * regret, t->mixes, t->lab->runs);
+	model_free(&m);
+	return r ? cli_fail_err(&e) : CLI_OK;
+}
+
+struct told {
+	uint64_t seed;
+	time_t next, started;
+	uint64_t first;
+};
+
+static void tell(void *arg, uint64_t done, uint64_t all, double regret)
+{
+	struct told *told = arg;
+	const time_t now = time(NULL);
+	double rate;
+
+	if (!told->started) {
+		told->started = now;
+		told->first = done;
+	}
+	if (done < all && now < told->next)
+		return;
+	told->next = now + 5;
+	rate = (double)(done - told->first) / (now > told->started ? now - told->started : 1);
+	fprintf(stderr, "seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " episodes, %.1f/s, %.0f s left, "
+		"lately %.1f %% over the best thresholds\n", told->seed, done, all, rate,
+		rate > 0 ? (all - done) / rate : 0, 100 * regret);
+}
+
+static void seed_path(const struct training *t, size_t i, char path[4096])
+{
+	if (t->seeds == 1)
+		snprintf(path, 4096, "%s", t->out);
+	else
+		snprintf(path, 4096, "%s.seed%" PRIu64, t->out, t->seed + i);
+}
+
+struct seed_result {
+	struct train_report report;
+	struct sl_err error;
+	int failed;
+};
+
+/* In a process of its own; what goes wrong is told by the parent. */
+static int learn_seed(void *ctx, size_t i, void *result)
+{
+	const struct training *t = ctx;
+	struct seed_result *out = result;
+	char path[4096], command[MODEL_COMMAND_MAX + 32];
+	struct told told = { .seed = t->seed + i };
+	struct train_config c = {
+		.learn = { t->algo - FIT_MAX, t->reward, t->seed + i },
+		.episodes = (t->steps + t->epochs - 1) / t->epochs, .out = path,
+		.command = command, .checkpoint_s = CHECKPOINT_S, .progress = tell, .arg = &told,
+	};
+
+	seed_path(t, i, path);
+	snprintf(command, sizeof(command), "%s --seed %" PRIu64, t->command, t->seed + i);
+	command[MODEL_COMMAND_MAX - 1] = 0;
+	out->failed = train(t->lab, &c, &out->report, &out->error);
+	return 0;
+}
+
+static int by_regret(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Judges each seed's model on the training mixes; the median one becomes the model. */
+static int choose_median(struct training *t, const struct seed_result *result)
+{
+	struct { double regret; size_t seed; } judged[SEEDS_MAX];
+	struct sl_err e;
+	char path[4096];
+	int r = 0;
+
+	for (size_t i = 0; i < t->seeds && !r; i++) {
+		struct model m;
+
+		seed_path(t, i, path);
+		if (model_read(path, &m, &e))
+			return cli_fail_err(&e);
+		r = train_judge(t->lab, &m, &judged[i].regret);
+		judged[i].seed = i;
+		model_free(&m);
+		if (r)
+			return library_failed(r, "judging");
+		printf("seed %" PRIu64 ": %.1f %% over the best thresholds of the %" PRIu64
+		       " training mixes, acting greedily%s\n", t->seed + i, 100 * judged[i].regret,
+		       t->mixes, result[i].report.diverged ?
+		       "; training stopped, the numbers were not finite any more" : "");
+	}
+	if (t->seeds == 1)
+		return CLI_OK;
+	qsort(judged, t->seeds, sizeof(*judged), by_regret);
+	seed_path(t, judged[t->seeds / 2].seed, path);
+	{
+		struct model m;
+
+		r = model_read(path, &m, &e);
+		if (!r)
+			r = model_write(&m, t->out, &e);
+		model_free(&m);
+	}
+	if (r)
+		return cli_fail_err(&e);
+	printf("%s is the median one, seed %" PRIu64 "\n", t->out,
+	       t->seed + judged[t->seeds / 2].seed);
+	return CLI_OK;
+}
+
+static int learn_whole(struct training *t)
+{
+	struct seed_result *result = calloc(t->seeds, sizeof(*result));
+	const struct par par = { .jobs = t->jobs };
+	int r;
+
+	if (!result)
+		return cli_fail("out of memory");
+	r = par_run(&par, t->seeds, learn_seed, t, result, sizeof(*result));
+	if (r)
+		r = library_failed(r, "training");
+	for (size_t i = 0; !r && i < t->seeds; i++) {
+		if (result[i].failed)
+			r = cli_fail_err(&result[i].error);
+		else if (result[i].report.resumed_at)
+			printf("seed %" PRIu64 ": went on from episode %" PRIu64 "\n", t->seed + i,
+			       result[i].report.resumed_at);
+	}
+	if (!r)
+		r = choose_median(t, result);
+	free(result);
+	return r;
+}
+
+static int train_whole(struct training *t)
+{
+	const struct mix_files files = lab_files_mix(&t->files, t->epochs);
+	const struct par par = { t->jobs, lab_progress_tick, &t->progress };
+	int r;
+
+	if (!t->steps)
+		t->steps = t->mixes * LAB_STEPS * t->epochs;
+	snprintf(t->command, sizeof(t->command), "sluice train ecn --algo %s --workload %s --mixes %"
+		 PRIu64 " --mix-seed %" PRIu64 " --epochs %" PRIu64 " --steps %" PRIu64,
+		 lab_algo_name(t->algo), t->list, t->mixes, t->mix_seed, t->epochs, t->steps);
+	lab_progress_begin(&t->progress, "thresholds");
+	r = lab_new(&files, &par, t->mix_seed, t->mixes, &t->lab);
+	if (r)
+		return library_failed(r, "simulating the training mixes");
+	lab_progress_begin(&t->progress, "training");
+	r = t->algo < FIT_MAX ? fit_whole(t) : learn_whole(t);
+	lab_free(t->lab);
+	return r;
+}
+
+int cmd_train(struct cli *cli, int argc, char **argv)
+{
+	struct training t = {
+		.algo = -1, .mixes = 100, .mix_seed = 1, .epochs = MIX_EPOCHS, .seed = 1, .seeds = 1,
+		.reward = ECN_REWARD_BALANCE, .jobs = sysconf(_SC_NPROCESSORS_ONLN),
+	};
+	int r;
+
+	if (!argc || strcmp(argv[0], "ecn"))
+		return cli_usage(cli, argc ? "there is no 'train %s'" : "train what?",
+				 argc ? argv[0] : "");
+	r = parse(cli, argc, argv, &t);
+	if (r == CLI_OK)
+		r = train_whole(&t);
+	lab_files_free(&t.files);
+	return r;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "cli/lab_args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const algos[FIT_MAX + LEARN_MAX] = {
+	[FIT_STATIC] = "static", [FIT_BDP7] = "bdp7", [FIT_BDP] = "bdp", [FIT_TIME] = "time",
+	[FIT_PI] = "pi", [FIT_RULES] = "rules", [FIT_LOOKUP] = "lookup", [FIT_LINEAR] = "linear",
+	[FIT_LABELS] = "labels", [FIT_TREE] = "tree", [FIT_IDENTIFY] = "identify",
+	[FIT_MAX + LEARN_DDQN] = "ddqn", [FIT_MAX + LEARN_PPO] = "ppo",
+	[FIT_MAX + LEARN_BANDIT] = "bandit",
+};
+
+int lab_algo(const char *name)
+{
+	for (int i = 0; i < FIT_MAX + LEARN_MAX; i++)
+		if (!strcmp(algos[i], name))
+			return i;
+	return -1;
+}
+
+const char *lab_algo_name(int algo)
+{
+	return algos[algo];
+}
+
+void lab_algo_list(char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < FIT_MAX + LEARN_MAX && n < size; i++)
+		n += snprintf(buf + n, size - n, "%s%s", i ? " " : "", algos[i]);
+}
+
+int lab_files_add(struct lab_files *f, const char *list)
+{
+	struct sl_err e;
+
+	while (*list) {
+		const size_t n = strcspn(list, ",");
+
+		if (f->n == LAB_FILES_MAX)
+			return cli_fail("more than %d files of sizes", LAB_FILES_MAX);
+		f->name[f->n] = strndup(list, n);
+		if (!f->name[f->n])
+			return cli_fail("out of memory");
+		if (dist_read(f->name[f->n], &f->dist[f->n], &e)) {
+			free(f->name[f->n]);
+			return cli_fail_err(&e);
+		}
+		f->n++;
+		list += n + (list[n] == ',');
+	}
+	return CLI_OK;
+}
+
+void lab_files_free(struct lab_files *f)
+{
+	while (f->n) {
+		f->n--;
+		dist_free(&f->dist[f->n]);
+		free(f->name[f->n]);
+	}
+}
+
+struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs)
+{
+	return (struct mix_files){ f->dist, (const char *const *)f->name, f->n, epochs };
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+void lab_progress_begin(struct lab_progress *p, const char *what)
+{
+	*p = (struct lab_progress){ what, seconds(), 0 };
+}
+
+void lab_progress_tick(void *arg, size_t done, size_t n)
+{
+	struct lab_progress *p = arg;
+	const double now = seconds(), rate = done / (now - p->started + 1e-9);
+
+	if (!isatty(STDERR_FILENO) || (done < n && now - p->told < 0.5))
+		return;
+	p->told = now;
+	fprintf(stderr, "\r%-16s %zu of %zu, %.0f/s, %.0f s left   %s", p->what, done, n, rate,
+		rate > 0 ? (n - done) / rate : 0, done == n ? "\r\033[K" : "");
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What "train" and "eval" have in common: words, files of sizes, progress. */
+#ifndef SLUICE_CLI_LAB_ARGS_H
+#define SLUICE_CLI_LAB_ARGS_H
+
+#include "cli/cli.h"
+#include "policy/fit.h"
+#include "policy/learn.h"
+
+#define LAB_FILES_MAX	32
+
+struct lab_files {
+	struct dist dist[LAB_FILES_MAX];
+	char *name[LAB_FILES_MAX];
+	size_t n;
+};
+
+/* Adds the files of "FILE,FILE,..."; an exit status. */
+int lab_files_add(struct lab_files *f, const char *list);
+void lab_files_free(struct lab_files *f);
+struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs);
+
+/* Progress of par_run() on standard error, where that is a terminal. */
+struct lab_progress {
+	const char *what;
+	double started, told;
+};
+void lab_progress_begin(struct lab_progress *p, const char *what);
+void lab_progress_tick(void *arg, size_t done, size_t n);
+
+/* The kind of --algo: an enum fit_kind, or FIT_MAX + an enum learn_kind; -1: there is none. */
+int lab_algo(const char *name);
+const char *lab_algo_name(int algo);
+void lab_algo_list(char *buf, size_t size);
+
+#endif
