@@ -173,6 +173,24 @@ test_reload()
 	kill -HUP "$daemon"
 	busywait 3000 says_status "policy ecn fixed"
 	check_err $? "the right configuration was not taken: $($sluice status)"
+
+	# A model that is not there, or not one, leaves what there was; then one that is.
+	printf 'policy = model\n' >> "$conf"
+	sed -i '/policy = fixed/d' "$conf"
+	kill -HUP "$daemon"
+	busywait 3000 said "the old one stays: .*policy = model needs model"
+	check_err $? "it said: $(cat "$log")"
+	printf 'model = %s\n' "$tmpdir/model" >> "$conf"
+	echo "something else" > "$tmpdir/model"
+	kill -HUP "$daemon"
+	busywait 3000 said "the old one stays: $tmpdir/model: not a model"
+	check_err $? "it said: $(cat "$log")"
+	printf '1000 0\n20000 100\n' > "$tmpdir/sizes"
+	$sluice train ecn --algo bdp7 --workload "$tmpdir/sizes" --mixes 1 --epochs 20 \
+		-o "$tmpdir/model" > /dev/null
+	kill -HUP "$daemon"
+	busywait 3000 says_status "policy ecn model"
+	check_err $? "the model was not taken: $($sluice status), $(cat "$log")"
 	daemon_stop "$daemon"
 }
 

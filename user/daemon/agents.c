@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The two learning agents: making them, training in a time budget, the checkpoint. */
+/* The two learning agents and the model: making them, training in a time budget, the checkpoint. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 
 #include "daemon/checkpoint.h"
 #include "daemon/daemon.h"
+#include "daemon/ecn_model.h"
 #include "lib/log.h"
 
 static int new_agents(const struct settings *s, struct ecn_agent **ecn, struct steer_agent **steer,
@@ -32,21 +33,29 @@ static int new_agents(const struct settings *s, struct ecn_agent **ecn, struct s
 
 int agents_new(struct daemon *d, struct sl_err *e)
 {
-	return new_agents(&d->settings, &d->ecn, &d->steer_agent, e);
+	int r = ecn_model_read(&d->settings, &d->ecn_model, e);
+
+	return r < 0 ? r : new_agents(&d->settings, &d->ecn, &d->steer_agent, e);
 }
 
 /* New agents for new settings that know what the old ones knew. */
 int agents_reconfigure(struct daemon *d, struct sl_err *e)
 {
+	struct model model = { 0 };
 	struct ecn_agent *ecn;
 	struct steer_agent *steer;
 	void *blob;
 	size_t size;
 	int r;
 
-	r = new_agents(&d->settings, &ecn, &steer, e);
+	r = ecn_model_read(&d->settings, &model, e);
 	if (r < 0)
 		return r;
+	r = new_agents(&d->settings, &ecn, &steer, e);
+	if (r < 0) {
+		model_free(&model);
+		return r;
+	}
 	if (ecn_agent_save(d->ecn, &blob, &size) == 0) {
 		if (ecn_agent_load(ecn, blob, size) < 0)
 			log_notice("the ECN agent starts anew: its network has another shape "
@@ -62,6 +71,7 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 	agents_free(d);
 	d->ecn = ecn;
 	d->steer_agent = steer;
+	d->ecn_model = model;
 	return 0;
 }
 
@@ -194,6 +204,7 @@ void agents_free(struct daemon *d)
 {
 	ecn_agent_free(d->ecn);
 	steer_agent_free(d->steer_agent);
+	ecn_model_drop(d);
 	d->ecn = NULL;
 	d->steer_agent = NULL;
 }

@@ -6,7 +6,7 @@
 
 #include "daemon/daemon.h"
 
-static const char *const ecn_policies[] = { "learn", "bdp", "fixed" };
+static const char *const ecn_policies[] = ECN_POLICY_NAMES;
 static const char *const steer_policies[] = { "learn", "static" };
 
 /* The names of what a backend lacks. */

@@ -35,6 +35,7 @@
 #include "lib/procstat.h"
 #include "lib/qdisc.h"
 #include "lib/steer.h"
+#include "policy/policy.h"
 
 #define QUEUES_MAX	1024	/* qdiscs that are controlled */
 #define LINKS_MAX	32	/* interfaces that are steered */
@@ -95,6 +96,7 @@ struct queue {
 	uint64_t renewed_ns;
 	uint64_t retry_ns;		/* after a refused write */
 	uint64_t decisions, changes;
+	struct policy *policy;		/* that of the model, see ecn_model.c */
 };
 
 /* A flow with an assignment of its own in an interface's flow table. */
@@ -163,6 +165,7 @@ struct daemon {
 	struct procstat cpu_now, cpu_before;
 
 	struct ecn_agent *ecn;
+	struct model ecn_model;		/* where policy is model */
 	struct steer_agent *steer_agent;
 	uint64_t next_checkpoint_ns, checkpoint_ns;
 	bool checkpoint_failed;

@@ -6,6 +6,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
+#include "daemon/ecn_model.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
 
@@ -141,6 +142,7 @@ static void forget_queue(struct daemon *d, struct queue *q)
 			 q->now.backend == ECN_SLUICE ? "" : ", or gives way to another one");
 	act_stock_gone(d, q);
 	ecn_agent_forget(d->ecn, (unsigned int)(q - d->queues));
+	ecn_model_forget(q);
 	q->used = false;
 	d->too_many_queues = false;
 }

@@ -7,6 +7,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
+#include "daemon/ecn_model.h"
 #include "lib/hist.h"
 #include "lib/log.h"
 
@@ -148,10 +149,14 @@ static void decide(struct daemon *d, struct queue *q, const struct guard_queue *
 	/* Without traffic there is nothing to observe and nothing to improve. */
 	if (in.tx_bytes <= 0)
 		return;
-	if (!learn)
-		bdp_decide(&in, &want);
-	else if (ecn_agent_decide(d->ecn, index, &in, &want) < 0)
+	if (d->settings.ecn_policy == ECN_POLICY_MODEL)
+		r = ecn_model_decide(d, q, &in, &want);
+	else
+		r = learn ? ecn_agent_decide(d->ecn, index, &in, &want) : 0;
+	if (r < 0)
 		return;
+	if (d->settings.ecn_policy == ECN_POLICY_BDP)
+		bdp_decide(&in, &want);
 	q->decisions++;
 
 	verdict = guard_triple(&d->guard, &q->guard, gq, &want.triple, &t);

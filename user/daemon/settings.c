@@ -13,7 +13,7 @@
 #include "lib/sysfs.h"
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
-static const char *const ecn_policies[] = { "learn", "bdp", "fixed", NULL };
+static const char *const ecn_policies[] = ECN_POLICY_NAMES;
 /* After auto in the order of enum ecn_kind. */
 static const char *const ecn_choices[] = { "auto", "sluice", "red", "fq_codel", "fq", NULL };
 static const char *const steer_policies[] = { "learn", "static", NULL };
@@ -72,8 +72,10 @@ static const struct config_row rows[] = {
 	     "Most files of each agent; the oldest goes."),
 
 	WORD("ecn", "policy", ecn_policy, ecn_policies, "learn",
-	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, or "
-	     "nobody."),
+	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, nobody, or a "
+	     "model made by \"sluice train\"."),
+	TEXT("ecn", "model", ecn_model, check_path, "none",
+	     "File of the model that policy = model follows; it does not learn any more."),
 	WORD("ecn", "backend", ecn_backend, ecn_choices, "auto",
 	     "Kind of qdisc that is controlled. auto: sluice, and on interfaces that are named also "
 	     "red, fq_codel and fq of the stock kernel."),

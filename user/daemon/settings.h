@@ -19,7 +19,8 @@
 
 #define SETTINGS_LIST	192	/* inih reads lines of up to 199 characters */
 
-enum ecn_policy { ECN_POLICY_LEARN, ECN_POLICY_BDP, ECN_POLICY_FIXED };
+enum ecn_policy { ECN_POLICY_LEARN, ECN_POLICY_BDP, ECN_POLICY_FIXED, ECN_POLICY_MODEL };
+#define ECN_POLICY_NAMES { "learn", "bdp", "fixed", "model", NULL }
 /* Which qdiscs are controlled: auto, or those of one kind, enum ecn_kind + ECN_CHOICE_FIRST. */
 enum ecn_choice { ECN_CHOICE_AUTO, ECN_CHOICE_FIRST };
 enum steer_policy { STEER_POLICY_LEARN, STEER_POLICY_STATIC };
@@ -43,6 +44,7 @@ struct settings {
 
 	/* [ecn] */
 	unsigned int ecn_policy;	/* enum ecn_policy */
+	char ecn_model[SETTINGS_LIST];
 	unsigned int ecn_backend;	/* enum ecn_choice */
 	char ecn_interfaces[SETTINGS_LIST];
 	char ecn_originals[SETTINGS_LIST];

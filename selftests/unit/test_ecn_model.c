@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The daemon's policy "model": which models it takes, and what a queue gets of one. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "daemon/ecn_model.h"
+
+static char path[] = "/tmp/test_ecn_model.XXXXXX";
+
+static int write_static(void **state)
+{
+	struct model m = { .command = "a test" };
+	const double k = 0.5;
+	int r;
+
+	(void)state;
+	close(mkstemp(path));
+	r = model_set_numbers(&m, "bdp", &k, 1);
+	if (!r)
+		r = model_write(&m, path, NULL);
+	model_free(&m);
+	return r;
+}
+
+static int remove_file(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static void reads(void **state)
+{
+	struct settings s = { .ecn_policy = ECN_POLICY_LEARN, .ecn_model = "/nonexistent" };
+	struct model m = { 0 }, bush = { 0 };
+	char other[] = "/tmp/test_ecn_model.XXXXXX";
+	struct sl_err e;
+
+	(void)state;
+	assert_int_equal(ecn_model_read(&s, &m, &e), 0);
+	assert_null(m.data);
+	s.ecn_policy = ECN_POLICY_MODEL;
+	assert_int_equal(ecn_model_read(&s, &m, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "/nonexistent"));
+	strcpy(s.ecn_model, "none");
+	assert_int_equal(ecn_model_read(&s, &m, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "needs model"));
+
+	/* Well-formed, but of no policy: or of one, but not its payload. */
+	close(mkstemp(other));
+	strcpy(s.ecn_model, other);
+	for (int tree = 0; tree < 2; tree++) {
+		model_set_numbers(&bush, tree ? "tree" : "bush", (double[]){ 1, 2 }, 2);
+		assert_int_equal(model_write(&bush, other, &e), 0);
+		assert_true(ecn_model_read(&s, &m, &e) < 0);
+		assert_non_null(strstr(e.text, other));
+		assert_null(m.data);
+	}
+	model_free(&bush);
+	unlink(other);
+
+	strcpy(s.ecn_model, path);
+	assert_int_equal(ecn_model_read(&s, &m, &e), 0);
+	assert_string_equal(m.kind, "bdp");
+	model_free(&m);
+}
+
+static void decides(void **state)
+{
+	static struct daemon d = { .settings.ecn_policy = ECN_POLICY_MODEL, .n_queues = 2 };
+	struct ecn_interval in = {
+		.seconds = 0.1, .capacity_bps = 25e6, .rtt_s = 2e-3, .mtu_bytes = 1514,
+		.limit_bytes = 4000000, .tx_bytes = 1e6, .backlogged_s = 0.05,
+		.avg_backlog_bytes = 1e4, .sojourn_p95_s = 1e-3, .setting = { 60000, 180000, 100000 },
+	};
+	struct ecn_decision one;
+	struct sl_err e;
+
+	(void)state;
+	strcpy(d.settings.ecn_model, path);
+	assert_int_equal(ecn_model_read(&d.settings, &d.ecn_model, &e), 0);
+	/* Half of C * RTT, at first and then; each queue has a policy of its own. */
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ecn_model_decide(&d, &d.queues[0], &in, &one), 0);
+		assert_int_equal(one.triple.qth_min, 25000);
+		assert_int_equal(one.triple.qth_max, 25000);
+		assert_int_equal(one.triple.max_p, 1000000);
+		assert_false(one.explored || one.reward_valid);
+		assert_string_equal(one.reason, i ? "model bdp" : "model bdp, its start");
+	}
+	assert_null(d.queues[1].policy);
+	in.rtt_s = 4e-3;
+	assert_int_equal(ecn_model_decide(&d, &d.queues[1], &in, &one), 0);
+	assert_int_equal(one.triple.qth_min, 50000);
+	assert_true(d.queues[1].policy != d.queues[0].policy);
+	ecn_model_forget(&d.queues[0]);
+	assert_null(d.queues[0].policy);
+	ecn_model_drop(&d);
+	assert_null(d.queues[1].policy);
+	assert_null(d.ecn_model.data);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads),
+		cmocka_unit_test(decides),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, write_static, remove_file);
+}

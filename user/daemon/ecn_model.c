@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "daemon/ecn_model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int ecn_model_read(const struct settings *s, struct model *ret, struct sl_err *e)
+{
+	struct model m = { 0 };
+	struct policy *p;
+	struct sl_err why;
+	int r;
+
+	if (s->ecn_policy != ECN_POLICY_MODEL)
+		return 0;
+	if (!strcmp(s->ecn_model, "none"))
+		return sl_err(e, -EINVAL, "[ecn] policy = model needs model, the file to follow");
+	r = model_read(s->ecn_model, &m, e);
+	if (r)
+		return r;
+	r = policy_new(&m, &p, &why);
+	if (r) {
+		model_free(&m);
+		return sl_err(e, r, "%s: %s", s->ecn_model, why.text);
+	}
+	policy_free(p);
+	*ret = m;
+	return 0;
+}
+
+int ecn_model_decide(const struct daemon *d, struct queue *q, const struct ecn_interval *in,
+		     struct ecn_decision *out)
+{
+	struct ecn_decision want = { .triple = in->setting, .action = -1 };
+	const bool fresh = !q->policy;
+	int r = fresh ? policy_new(&d->ecn_model, &q->policy, NULL) : 0;
+
+	if (!r && fresh)
+		want.triple = policy_start(q->policy, in);
+	else if (!r)
+		r = policy_decide(q->policy, in, &want.triple);
+	if (r)
+		return r;
+	snprintf(want.reason, sizeof(want.reason), "model %s%s", d->ecn_model.kind,
+		 fresh ? ", its start" : "");
+	*out = want;
+	return 0;
+}
+
+void ecn_model_forget(struct queue *q)
+{
+	policy_free(q->policy);
+	q->policy = NULL;
+}
+
+void ecn_model_drop(struct daemon *d)
+{
+	for (unsigned int i = 0; i < d->n_queues; i++)
+		ecn_model_forget(&d->queues[i]);
+	model_free(&d->ecn_model);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Policy "model": thresholds by a policy that "sluice train" made (policy/policy.h), one for each queue. */
+#ifndef SLUICE_DAEMON_ECN_MODEL_H
+#define SLUICE_DAEMON_ECN_MODEL_H
+
+#include "daemon/daemon.h"
+
+/* Reads the model that the settings name, and tries it; nothing where they name another policy. */
+int ecn_model_read(const struct settings *s, struct model *ret, struct sl_err *e);
+/* A queue that is new starts as the model starts; -ENOMEM. */
+int ecn_model_decide(const struct daemon *d, struct queue *q, const struct ecn_interval *in,
+		     struct ecn_decision *out);
+void ecn_model_forget(struct queue *q);
+void ecn_model_drop(struct daemon *d);	/* the model, and what queues have of it */
+
+#endif
