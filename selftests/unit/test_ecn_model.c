@@ -78,7 +78,8 @@ static void decides(void **state)
 	struct ecn_interval in = {
 		.seconds = 0.1, .capacity_bps = 25e6, .rtt_s = 2e-3, .mtu_bytes = 1514,
 		.limit_bytes = 4000000, .tx_bytes = 1e6, .backlogged_s = 0.05,
-		.avg_backlog_bytes = 1e4, .sojourn_p95_s = 1e-3, .setting = { 60000, 180000, 100000 },
+		.avg_backlog_bytes = 1e4,
+		.sojourn_p95_s = 1e-3, .setting = { 60000, 180000, 100000 },
 	};
 	struct ecn_decision one;
 	struct sl_err e;

@@ -221,7 +221,8 @@ static void regrets(void **state)
 	(void)state;
 	for (size_t i = 0; i < grid->n; i++) {
 		const unsigned int best = lab_best(grid, i);
-		const double k = lab_step_bytes(best ? best - 1 : 0), two = lab_regret(grid, i, 2 * k);
+		const double k = lab_step_bytes(best ? best - 1 : 0);
+		const double two = lab_regret(grid, i, 2 * k);
 
 		assert_true(fabs(lab_regret(grid, i, lab_step_bytes(best))) < 1e-9);
 		/* Between two steps, on their line. */

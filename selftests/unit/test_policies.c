@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Policies one by one: what they decide from intervals made by hand, and models that are no good. */
+/* Policies one by one: what they decide from intervals made by hand; models that are no good. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -22,7 +22,8 @@ static struct ecn_interval interval(void)
 	return (struct ecn_interval){
 		.seconds = 0.1, .capacity_bps = 25e6, .rtt_s = 2e-3, .mtu_bytes = 1500,
 		.limit_bytes = 4000000, .tx_bytes = 1.25e6, .ce_bytes = 125e3, .backlogged_s = 0.05,
-		.avg_backlog_bytes = 6250, .sojourn_p95_s = 1e-3, .setting = { 50000, 50000, 1000000 },
+		.avg_backlog_bytes = 6250,
+		.sojourn_p95_s = 1e-3, .setting = { 50000, 50000, 1000000 },
 	};
 }
 
@@ -107,7 +108,7 @@ static void controllers(void **state)
 	in.backlogged_s = 0.025;	/* a half: 0.25 below it */
 	assert_int_equal(after(pi, in, POLICY_HOLD), 100000);
 
-	/* Too little through a backlog: twice. Enough, and too long a wait: half. Neither: as it is. */
+	/* Too little through a backlog: twice. Enough, and a long wait: half. Neither: as it is. */
 	assert_int_equal(after(rules, in, POLICY_HOLD), 100000);
 	policy_reset(rules);
 	in.backlogged_s = 0.031;

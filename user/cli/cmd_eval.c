@@ -94,8 +94,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct evaluation
 		v->name[v->models++] = argv[optind];
 	}
 	if (!v->gate && v->mix_seed == v->train_seed)
-		return cli_usage(cli, "the test's mixes would be those of the training: give another "
-				 "--mix-seed");
+		return cli_usage(cli, "the test's mixes would be those of the training: give "
+				 "another --mix-seed");
 	return CLI_OK;
 }
 
@@ -218,7 +218,8 @@ static void print_row(const struct row *row)
 {
 	const struct ladder_score *s = &row->score;
 
-	printf("%-20.20s %6.1f [%5.1f, %5.1f] %6.1f [%5.1f, %5.1f] %6.1f %6.0f [%4.0f, %4.0f] %6.2f %6.2f",
+	printf("%-20.20s %6.1f [%5.1f, %5.1f] %6.1f [%5.1f, %5.1f] %6.1f %6.0f [%4.0f, %4.0f] "
+	       "%6.2f %6.2f",
 	       row->name, 100 * s->over.mean, 100 * s->over.low, 100 * s->over.high,
 	       100 * s->loss.mean, 100 * s->loss.low, 100 * s->loss.high, 100 * s->worst_family,
 	       100 * s->captured.mean, 100 * s->captured.low, 100 * s->captured.high, s->mice,
@@ -312,8 +313,8 @@ static void print_gate(const struct evaluation *v)
 	struct gate_report g;
 	char text[128];
 
-	printf("Spearman's rank correlation of each reward with -J over %d thresholds, %zu mixes\n\n"
-	       "%-48s", LAB_STEPS, v->lab->n, "mix");
+	printf("Spearman's rank correlation of each reward with -J over %d thresholds, %zu mixes"
+	       "\n\n%-48s", LAB_STEPS, v->lab->n, "mix");
 	for (int i = 0; i < GATE_REWARDS; i++)
 		printf(" %8s", gate_name(i));
 	putchar('\n');
@@ -348,7 +349,8 @@ static int print_gate_json(const struct evaluation *v)
 			json_array_append_new(each, json_real(gate_mix(v->lab, m, i)));
 		json_array_append_new(rewards, json_pack("{s:s s:f s:f s:f s:o}", "reward",
 							 gate_name(i), "passed", g.passed, "mean",
-							 g.mean, "least", g.least, "spearman", each));
+							 g.mean, "least", g.least, "spearman",
+							 each));
 	}
 	return cli_print_json(json_pack("{s:I s:o}", "mixes", (json_int_t)v->lab->n, "rewards",
 					rewards));

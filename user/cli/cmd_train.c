@@ -16,13 +16,15 @@
 #define SEEDS_MAX	32
 #define CHECKPOINT_S	5
 
+static const char *const rewards[] = ECN_REWARD_NAMES;
+
 struct training {
 	struct lab_files files;
 	struct lab *lab;
 	int algo;
 	enum ecn_reward reward;
 	uint64_t mixes, mix_seed, epochs, seed, seeds, steps, jobs;
-	const char *out, *list;
+	const char *out;
 	char command[MODEL_COMMAND_MAX];
 	struct lab_progress progress;
 };
@@ -37,10 +39,8 @@ static int number(const struct cli *cli, const char *name, const char *text, uin
 
 static int parse_reward(const struct cli *cli, const char *text, enum ecn_reward *reward)
 {
-	static const char *const names[] = ECN_REWARD_NAMES;
-
-	for (int i = 0; names[i]; i++)
-		if (!strcmp(names[i], text)) {
+	for (int i = 0; rewards[i]; i++)
+		if (!strcmp(rewards[i], text)) {
 			*reward = i;
 			return CLI_OK;
 		}
@@ -75,7 +75,6 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 			lab_algo_list(list, sizeof(list));
 			r = cli_usage(cli, "there is no algorithm '%s', but %s", optarg, list);
 		} else if (c == 'w') {
-			t->list = optarg;
 			r = lab_files_add(&t->files, optarg);
 		} else if (c == 'o') {
 			t->out = optarg;
@@ -96,8 +95,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 		} else if (c == 'J') {
 			r = number(cli, "jobs", optarg, 1, 64, &t->jobs);
 		} else if (c == ':' || c == '?') {
-			r = cli_usage(cli, c == ':' ? "%s needs a value" : "there is no option '%s'",
-				      argv[optind - 1]);
+			r = cli_usage(cli, c == ':' ? "%s needs a value" :
+				      "there is no option '%s'", argv[optind - 1]);
 		}
 	}
 	if (r == CLI_OK && optind < argc)
@@ -157,8 +156,8 @@ static void tell(void *arg, uint64_t done, uint64_t all, double regret)
 		return;
 	told->next = now + 5;
 	rate = (double)(done - told->first) / (now > told->started ? now - told->started : 1);
-	fprintf(stderr, "seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " episodes, %.1f/s, %.0f s left, "
-		"lately %.1f %% over the best thresholds\n", told->seed, done, all, rate,
+	fprintf(stderr, "seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " episodes, %.1f/s, %.0f s "
+		"left, lately %.1f %% over the best thresholds\n", told->seed, done, all, rate,
 		rate > 0 ? (all - done) / rate : 0, 100 * regret);
 }
 
@@ -270,6 +269,23 @@ static int learn_whole(struct training *t)
 	return r;
 }
 
+/* For the model: what would make it again, less the seed. */
+static void compose_command(struct training *t)
+{
+	char *to = t->command;
+	const size_t size = sizeof(t->command);
+	size_t n;
+
+	n = snprintf(to, size, "sluice train ecn --algo %s --mixes %" PRIu64 " --mix-seed %" PRIu64
+		     " --epochs %" PRIu64, lab_algo_name(t->algo), t->mixes, t->mix_seed, t->epochs);
+	if (t->algo >= FIT_MAX)
+		n += snprintf(to + n, size - n, " --steps %" PRIu64 " --reward %s", t->steps,
+			      rewards[t->reward]);
+	for (size_t i = 0; i < t->files.n && n < size; i++)
+		n += snprintf(to + n, size - n, "%s%s", i ? "," : " --workload ",
+			      t->files.name[i]);
+}
+
 static int train_whole(struct training *t)
 {
 	const struct mix_files files = lab_files_mix(&t->files, t->epochs);
@@ -278,9 +294,7 @@ static int train_whole(struct training *t)
 
 	if (!t->steps)
 		t->steps = t->mixes * LAB_STEPS * t->epochs;
-	snprintf(t->command, sizeof(t->command), "sluice train ecn --algo %s --workload %s --mixes %"
-		 PRIu64 " --mix-seed %" PRIu64 " --epochs %" PRIu64 " --steps %" PRIu64,
-		 lab_algo_name(t->algo), t->list, t->mixes, t->mix_seed, t->epochs, t->steps);
+	compose_command(t);
 	lab_progress_begin(&t->progress, "thresholds");
 	r = lab_new(&files, &par, t->mix_seed, t->mixes, &t->lab);
 	if (r)
@@ -294,8 +308,8 @@ static int train_whole(struct training *t)
 int cmd_train(struct cli *cli, int argc, char **argv)
 {
 	struct training t = {
-		.algo = -1, .mixes = 100, .mix_seed = 1, .epochs = MIX_EPOCHS, .seed = 1, .seeds = 1,
-		.reward = ECN_REWARD_BALANCE, .jobs = sysconf(_SC_NPROCESSORS_ONLN),
+		.algo = -1, .mixes = 100, .mix_seed = 1, .epochs = MIX_EPOCHS, .seed = 1,
+		.seeds = 1, .reward = ECN_REWARD_BALANCE, .jobs = sysconf(_SC_NPROCESSORS_ONLN),
 	};
 	int r;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Policy "model": thresholds by a policy that "sluice train" made (policy/policy.h), one for each queue. */
+/* Policy "model": each queue's thresholds by what "sluice train" made (policy/policy.h). */
 #ifndef SLUICE_DAEMON_ECN_MODEL_H
 #define SLUICE_DAEMON_ECN_MODEL_H
 

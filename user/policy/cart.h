@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Decision trees by greedy splits (Breiman et al., "Classification and Regression Trees", 1984) that
- * are sensitive to cost: a sample says what each class would cost it, a leaf takes the class that
+ * Decision trees by greedy splits (Breiman et al., "Classification and Regression Trees", 1984)
+ * that are sensitive to cost: a sample says what each class would cost it, a leaf takes the class that
  * costs its samples least, and a split is chosen for how much it lowers that. With costs of 0
  * for one class and 1 for the others it is the usual tree on labels.
  */
@@ -13,7 +13,7 @@
 
 struct cart_node {
 	int32_t feature;	/* -1: a leaf */
-	uint32_t below, above;	/* nodes for x[feature] <= at and beyond; they come after this one */
+	uint32_t below, above;	/* nodes for x[feature] <= at and beyond, which come later */
 	uint32_t class;		/* of a leaf */
 	double at;
 };

@@ -49,14 +49,15 @@ static void write_svg(const struct curve *c, FILE *f)
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
 		"<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"black\"/>\n",
 		WIDTH, HEIGHT, MARGIN, MARGIN, HEIGHT - MARGIN, WIDTH - MARGIN);
-	fprintf(f, "<text x=\"%d\" y=\"%d\">ln(cost / cost of the best threshold), 0 to %.2f</text>\n"
+	fprintf(f, "<text x=\"%d\" y=\"%d\">ln(cost / cost of the best threshold), to %.2f</text>\n"
 		"<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f episodes</text>\n"
 		"<polyline fill=\"none\" stroke=\"steelblue\" stroke-width=\"2\" points=\"", MARGIN,
 		MARGIN - 10, top, WIDTH - MARGIN, HEIGHT - MARGIN + 20, episodes);
 	for (size_t i = 0; i < c->n; i++)
 		fprintf(f, "%.1f,%.1f ",
 			MARGIN + (WIDTH - 2 * MARGIN) * c->point[i].episode / episodes,
-			HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * fmax(c->point[i].regret, 0) / top);
+			HEIGHT - MARGIN -
+			(HEIGHT - 2 * MARGIN) * fmax(c->point[i].regret, 0) / top);
 	fputs("\"/>\n</svg>\n", f);
 }
 

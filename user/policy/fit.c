@@ -36,7 +36,8 @@ enum unit { BYTES, BDPS, SECONDS };
 
 static double bytes_of(const struct mix *m, enum unit unit, double v)
 {
-	return fmax(unit == BYTES ? v : unit == BDPS ? v * bdp(m) : v * m->rate_bps / 8, 3028);
+	return fmax(unit == BYTES ? v : unit == BDPS ? v * bdp(m) : v * m->rate_bps / 8,
+		    lab_step_bytes(0));
 }
 
 static double choose(const struct lab *l, enum unit unit, double low, double factor, int n)
@@ -149,7 +150,8 @@ static int best_of(const double *regret)
 static void template_regrets(const struct lab *l, size_t mix, double regret[POLICY_TEMPLATES])
 {
 	for (int k = 0; k < POLICY_TEMPLATES; k++)
-		regret[k] = lab_regret(l, mix, fmax(bdp(&l->mix[mix]) * exp2(k - POLICY_BELOW), 3028));
+		regret[k] = lab_regret(l, mix, bytes_of(&l->mix[mix], BDPS,
+							exp2(k - POLICY_BELOW)));
 }
 
 /* A mean over a run's windows; false when it had none. */
@@ -184,7 +186,9 @@ static int collect(const struct lab *l, bool means, struct samples *s)
 					memcpy(x, c->x[w], sizeof(c->x[w]));
 				else if (!mean_window(c, x))
 					continue;
-				memcpy(s->regret + s->n++ * POLICY_TEMPLATES, regret, sizeof(regret));
+				memcpy(s->regret + s->n * POLICY_TEMPLATES, regret,
+				       sizeof(regret));
+				s->n++;
 			}
 		}
 	}

@@ -6,7 +6,7 @@
  *	linear		intercept, weights (F) of log2(K / (C * RTT))
  *	tree		nodes of five: feature (-1: a leaf), below, above, class, at
  *	lookup		scale (F) of the features, then rows of F features and log2(K / (C * RTT))
- *	identify	scale (F), then for each mix (S, F) features by step and (T) regrets by template
+ *	identify	scale (F), then by mix (S, F) features by step and (T) regrets by template
  *	bandit		theta (T, F + 1), b (the same), A^-1 (T, F + 1, F + 1), as of bandit.h
  */
 #ifndef SLUICE_POLICY_FITTED_H

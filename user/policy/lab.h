@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Mixes that were drawn from a seed and what ten static thresholds cost on each: the grid. It is the
- * common knowledge that policies are fitted to, and on test mixes it is the oracle's.
+ * Mixes that were drawn from a seed and what ten static thresholds cost on each: the grid. It is
+ * the common knowledge that policies are fitted to, and on test mixes it is the oracle's.
  */
 #ifndef SLUICE_POLICY_LAB_H
 #define SLUICE_POLICY_LAB_H

@@ -104,7 +104,8 @@ static int read_payload(FILE *f, const char *path, struct model *m, const char *
 		return sl_err(e, -ENOMEM, "out of memory");
 	m->size = fread(m->data, 1, size, f);
 	if (m->size != size || fgetc(f) != EOF)
-		return sl_err(e, -EBADMSG, "%s: not the %lu bytes long that its head says", path, size);
+		return sl_err(e, -EBADMSG, "%s: not the %lu bytes long that its head says", path,
+			      size);
 	if (model_crc(m) != sum)
 		return sl_err(e, -EBADMSG, "%s: damaged, its checksum is another one", path);
 	return 0;

@@ -70,7 +70,8 @@ static void child(pid_t parent, struct shared *s, size_t n, par_task *task, void
 int par_run(const struct par *p, size_t n, par_task *task, void *ctx, void *results, size_t size)
 {
 	const size_t all = sizeof(struct shared) + n * size;
-	struct shared *s = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *s = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				-1, 0);
 	const pid_t parent = getpid();
 	unsigned int jobs = 0;
 	pid_t pid[JOBS_MAX];

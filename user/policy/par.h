@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* Fills its result (size bytes, zeroed before); 0 or -errno. Runs in a child: keeps nothing else. */
+/* Fills its result (size bytes, zeroed before); 0 or -errno. In a child: keeps nothing else. */
 typedef int par_task(void *ctx, size_t i, void *result);
 /* May be NULL; called in the parent. */
 typedef void par_tick(void *arg, size_t done, size_t n);

@@ -53,7 +53,8 @@ static void describe(struct training *t)
 	}
 	snprintf(t->settings, sizeof(t->settings), "%s reward %d seed %" PRIu64 " mixes %zu of %"
 		 PRIu64 " sizes %08lx epochs %u episodes %" PRIu64, learn_name(c->learn.kind),
-		 c->learn.reward, c->learn.seed, l->n, l->seed, files, l->files.epochs, c->episodes);
+		 c->learn.reward, c->learn.seed, l->n, l->seed, files, l->files.epochs,
+		 c->episodes);
 }
 
 static int save(struct training *t, struct sl_err *e)

@@ -268,7 +268,8 @@ int world_end(struct world *w, struct outcome *out)
 	all = log_slowdown(&flows, 0, SIM_CLASSES);
 	mice = log_slowdown(&flows, 0, 2);
 	elephants = log_slowdown(&flows, 2, SIM_CLASSES);
-	out->cost = exp((isnan(all) ? 0 : all) - COST_GOODPUT_WEIGHT * log(fmax(out->goodput, 1e-3)));
+	out->cost = exp((isnan(all) ? 0 : all) -
+			COST_GOODPUT_WEIGHT * log(fmax(out->goodput, 1e-3)));
 	out->mice = isnan(mice) ? 1 : exp(mice);
 	out->elephants = isnan(elephants) ? 1 / fmax(out->goodput, 1e-3) : exp(elephants);
 	return 0;

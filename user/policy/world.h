@@ -37,7 +37,7 @@ void world_set(struct world *w, const struct qdisc_triple *t);
 unsigned int world_phase(const struct world *w);
 int world_end(struct world *w, struct outcome *out);
 
-/* What is known before the first epoch. The RTT is the mix's, as a passive measurement would find. */
+/* What is known before the first epoch; the RTT as a passive measurement would find it. */
 void world_interval(const struct mix *m, struct ecn_interval *ret);
 
 #endif
