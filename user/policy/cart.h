@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Decision trees by greedy splits (Breiman et al., "Classification and Regression Trees", 1984)
- * that are sensitive to cost: a sample says what each class would cost it, a leaf takes the class that
- * costs its samples least, and a split is chosen for how much it lowers that. With costs of 0
+ * that are sensitive to cost: a sample says what each class would cost it, a leaf takes the class
+ * that costs its samples least, and a split is chosen for how much it lowers that. With costs of 0
  * for one class and 1 for the others it is the usual tree on labels.
  */
 #ifndef SLUICE_POLICY_CART_H

@@ -18,7 +18,7 @@
 struct shared {
 	atomic_size_t next, done;
 	atomic_int error;
-	char results[];
+	_Alignas(max_align_t) char results[];
 };
 
 static void work(struct shared *s, size_t n, par_task *task, void *ctx, size_t size)
