@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The reward gate: how what a host can see orders the ten thresholds, against how their cost does,
- * by Spearman's rank correlation for each mix. A reward that orders them otherwise cannot teach what
- * the cost asks for: below GATE_PASS it may not drive promotion.
+ * by Spearman's rank correlation for each mix. A reward that orders them otherwise cannot teach
+ * what the cost asks for: below GATE_PASS it may not drive promotion.
  *
  * Beside the agent's rewards stand the parts of "balance", to see what each of them sees; "flows"
  * is balance with the number of active flows, "balance" without, as where nobody counts them.

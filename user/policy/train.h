@@ -7,8 +7,8 @@
  *	OUT.csv, .svg	by block of TRAIN_BLOCK episodes: mean reward and mean regret
  *
  * A checkpoint holds the settings that it was made under (files and mixes among them) and is
- * refused under others. Where something is not finite any more, training stops, and the model is that of
- * the last checkpoint.
+ * refused under others. Where something is not finite any more, training stops, and the model is that
+ * of the last checkpoint.
  */
 #ifndef SLUICE_POLICY_TRAIN_H
 #define SLUICE_POLICY_TRAIN_H
