@@ -239,13 +239,14 @@ static void admission_is_optimal(void **state)
 		.gamma = ADMISSION_GAMMA, .lambda = 0.9f, .clip = 0.2f, .entropy = 0.001f,
 		.learning_rate = 3e-3f, .grad_clip = 0.5f,
 	};
-	double q[ADMISSION_MAX + 1][ADMISSION_ACTIONS];
+	double q[ADMISSION_MAX + 1][ADMISSION_ACTIONS], best = 0;
 
 	(void)state;
 	admission_optimum(q);
 	for (c.seed = 1; c.seed <= 2; c.seed++) {
 		struct env *e[8];
 		int policy[ADMISSION_MAX + 1];
+		double value;
 		struct ppo_stats st;
 		struct ppo *p;
 		struct rng rng;
@@ -280,13 +281,17 @@ static void admission_is_optimal(void **state)
 			admission_features(n, x);
 			policy[n] = ppo_greedy(p, x, NULL, NULL);
 		}
-		if (admission_value(policy) < 0.95 * q[0][ADMISSION_ADMIT])
-			fail_msg("seed %d: %.4f, the optimum is %.4f", (int)c.seed,
-				 admission_value(policy), q[0][ADMISSION_ADMIT]);
+		value = admission_value(policy) / q[0][ADMISSION_ADMIT];
+		best = fmax(best, value);
+		/* One threshold beside the best has 94 %. How floats are rounded decides, too. */
+		if (value < 0.9)
+			fail_msg("seed %d: %.3f of the optimum", (int)c.seed, value);
 		for (int l = 0; l < 8; l++)
 			env_free(e[l]);
 		ppo_free(p);
 	}
+	if (best < 0.99)
+		fail_msg("no seed found the optimum: %.3f", best);
 }
 
 /*
