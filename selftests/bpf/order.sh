@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# sluice-test: host timeout=180
+# sluice-test: host timeout=300
 #
 # Does a move reorder? Two CPUs, more than a million packets of five hundred
 # flows, their buckets moved five thousand times a second, on a veth. The
@@ -88,7 +88,14 @@ shares_agree()
 
 test_without_hold()
 {
-	with_traffic moves 5 no-hold
+	local attempt
+
+	# Packets change places only where rings hold some: on a machine with other things to do
+	# the sender may be too slow for that.
+	for attempt in 1 2 3; do
+		with_traffic moves 5 no-hold
+		[ "$(field "$tmpdir/received" reordered)" -lt 100 ] || break
+	done
 	[ "$(field "$tmpdir/moved" forced)" -ge 100 ]; check_err $? "no move was forced"
 	[ "$(field "$tmpdir/received" reordered)" -ge 100 ]
 	check_err $? "the receiver saw no reordering: the other test proves nothing"
