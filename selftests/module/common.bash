@@ -61,7 +61,7 @@ link_setup()
 # leaves within the test. Sets $q to its directory.
 gated()
 {
-	tc qdisc replace dev sl0 root handle 1: tbf rate 1kbit burst 2000 limit 100mb &&
+	tc qdisc replace dev sl0 root handle 1: tbf rate 64bit burst 2000 limit 100mb &&
 		$nl add sl0 1:1/10 limit_pkts=1000000 "$@" || return 1
 	q=$net/sl0/sluice/1:1
 }
