@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# sluice-test: debug timeout=200
+# sluice-test: debug timeout=600
 # Allocations fail while a qdisc is made, changed or given a tree (alloc_fail.c): each request
 # succeeds or fails with ENOMEM and changes nothing, and in the end nothing is left behind.
 . "$(dirname "$0")/../lib.sh"
