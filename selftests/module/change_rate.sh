@@ -107,7 +107,7 @@ held()		# tbf|htb SEGMENTS
 	local count=1600
 
 	# HTB lets the class wait for what the first packet cost at this rate.
-	shaped "$1" "$([ "$1" = tbf ] && echo 1kbit || echo 32kbit)"
+	shaped "$1" "$([ "$1" = tbf ] && echo 1kbit || echo $((32 / slow))kbit)"
 	receiver 5000 $count
 	begin_changes
 	$udp send 10.9.0.2 5000 $count $payload 2 "$2"
