@@ -19,7 +19,8 @@
 #define DUMP_TRIES 5
 
 struct qdisc_reader {
-	struct nl_sock *sock;
+	struct nl_sock *sock;	/* of dumps alone, whose answers libnl does not see */
+	struct nl_sock *changes;
 	struct qdisc_sample *samples;
 	size_t n, room;
 	struct stock *stock;	/* NULL: only ours */
@@ -180,11 +181,14 @@ int qdisc_reader_new(struct qdisc_reader **ret, struct sl_err *e)
 	if (!r)
 		return sl_err(e, -ENOMEM, "out of memory");
 	r->sock = nl_socket_alloc();
-	if (!r->sock) {
+	r->changes = nl_socket_alloc();
+	if (!r->sock || !r->changes) {
 		qdisc_reader_free(r);
 		return sl_err(e, -ENOMEM, "out of memory");
 	}
 	nle = nl_connect(r->sock, NETLINK_ROUTE);
+	if (nle >= 0)
+		nle = nl_connect(r->changes, NETLINK_ROUTE);
 	if (nle < 0) {
 		qdisc_reader_free(r);
 		return sl_err(e, -EIO, "cannot open a netlink socket: %s", nl_geterror(nle));
@@ -200,6 +204,7 @@ void qdisc_reader_free(struct qdisc_reader *r)
 	if (!r)
 		return;
 	nl_socket_free(r->sock);
+	nl_socket_free(r->changes);
 	stock_free(r->stock);
 	free(r->samples);
 	free(r);
@@ -217,7 +222,7 @@ void qdisc_reader_stock(struct qdisc_reader *r, bool want)
 
 struct nl_sock *qdisc_reader_socket(struct qdisc_reader *r)
 {
-	return r->sock;
+	return r->changes;
 }
 
 int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size_t *n,

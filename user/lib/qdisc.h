@@ -50,13 +50,13 @@ struct qdisc_triple {
 	__u32 qth_min, qth_max, max_p;
 };
 
-struct qdisc_reader;	/* owns a netlink socket and the latest dump */
+struct qdisc_reader;	/* owns its netlink sockets and the latest dump */
 
 int qdisc_reader_new(struct qdisc_reader **ret, struct sl_err *e);
 void qdisc_reader_free(struct qdisc_reader *r);	/* accepts NULL */
 /* Whether dumps tell of stock qdiscs; at first they do not. */
 void qdisc_reader_stock(struct qdisc_reader *r, bool want);
-/* For ecn_backend_change(); belongs to the reader. */
+/* For ecn_backend_change(), not the dumps' own; belongs to the reader. */
 struct nl_sock *qdisc_reader_socket(struct qdisc_reader *r);
 /* One dump of all sluice qdiscs. *samples belongs to the reader, until the next read. */
 int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size_t *n,
