@@ -223,12 +223,10 @@ test_integral()
 	ungate
 
 	# With room for one packet, the time with a backlog is the time that packets waited.
+	# There is no room for the packet that wakes the TBF up: it leaves no trace in either.
 	gated limit_pkts=1
 	$udp send 10.9.0.2 5000 3 $payload 0
-	check_write 1000 "$q/limit_pkts"
-	tc qdisc change dev sl0 root handle 1: tbf rate 10gbit burst 1mb limit 100mb
-	busywait 10000 queue_empty
-	check_err $? "the packet did not leave"
+	open_gate
 	dump sl0 1:1
 	check_range "backlogged_ns" "${stats[backlogged_ns]}" 1000000 10000000000
 	check_equal "waited" "${stats[sojourn_sum_ns]}" "${stats[backlogged_ns]}"
