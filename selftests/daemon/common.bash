@@ -57,6 +57,18 @@ tcp_load()
 		--elephants 4 > "$tmpdir/load.json"
 }
 
+# steered_link DEV SECONDS: from snd's eth0 at 10.9.0.1 to rcv's DEV at 10.9.0.2, with a load of that
+# long by TCP, whose process is $pid.
+steered_link()
+{
+	ns_create snd rcv
+	veth_pair snd eth0 10.9.0.1/24 rcv "$1" 10.9.0.2/24 || return 1
+	defer in_ns rcv $sluice unload "$1"
+	start in_ns rcv $loadgen serve --port 5000 > "$tmpdir/serve"
+	busywait 5000 grep -q ready "$tmpdir/serve" || return 1
+	tcp_load "$2" cubic 10.9.0.2 in_ns snd
+}
+
 # bottleneck_link SUBNET: sl0 here at .1, eth0 at .2 in the namespace rcv with a DCTCP server on
 # port 5000, ECN on both sides. Qdiscs and load are the caller's.
 bottleneck_link()

@@ -20,12 +20,7 @@ lease_ms=1000
 
 setup()
 {
-	ns_create snd rcv
-	veth_pair snd eth0 10.9.0.1/24 rcv $dev 10.9.0.2/24 || return 1
-	defer in_ns rcv $sluice unload $dev
-	start in_ns rcv $loadgen serve --port 5000 > "$tmpdir/serve"
-	busywait 5000 grep -q ready "$tmpdir/serve" || return 1
-	tcp_load 150 cubic 10.9.0.2 in_ns snd
+	steered_link $dev 150 || return 1
 	load=$pid
 }
 

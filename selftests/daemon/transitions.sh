@@ -19,16 +19,6 @@ dev=st$$
 base=$tmpdir/transitions
 disk=$tmpdir/disk
 
-setup()
-{
-	ns_create snd rcv
-	veth_pair snd eth0 10.9.0.1/24 rcv $dev 10.9.0.2/24 || return 1
-	defer in_ns rcv $sluice unload $dev
-	start in_ns rcv $loadgen serve --port 5000 > "$tmpdir/serve"
-	busywait 5000 grep -q ready "$tmpdir/serve" || return 1
-	tcp_load 100 cubic 10.9.0.2 in_ns snd
-}
-
 conf_with()	# TRANSITIONS
 {
 	write_conf <<-END
@@ -157,7 +147,7 @@ test_refused()
 	[ $? = 1 ] && [[ $out == *"in the block at byte"* ]]; check_err $? "damage within: $out"
 }
 
-setup || skip_all "cannot set up the namespaces"
+steered_link $dev 100 || skip_all "cannot set up the namespaces"
 run_test test_off "off by default"
 run_test test_on "every transition with what offline learning needs"
 run_test test_kill_9 "kill -9 leaves a log that can be read and goes on"

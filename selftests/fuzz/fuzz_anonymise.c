@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuzz/fuzz.h"
 #include "lib/anon_frame.h"
 #include "lib/anonymise.h"
 #include "lib/capture.h"
@@ -32,20 +33,6 @@ static uint8_t *capture;	/* all frames, as a pcap file */
 static size_t capture_bytes;
 static unsigned long refused;
 static unsigned long results[SLUICE_PASS_MAX + 1];	/* the last one: has a key */
-static uint64_t rng = 1;
-
-static uint32_t below(uint32_t n)
-{
-	rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (rng >> 33) % n;
-}
-
-#define check(condition) do {							\
-	if (!(condition)) {							\
-		fprintf(stderr, "# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-		abort();							\
-	}									\
-} while (0)
 
 static void map_key(struct sluice_flow_key *key)
 {

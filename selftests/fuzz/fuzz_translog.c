@@ -15,25 +15,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "fuzz/fuzz.h"
 #include "rl/translog_format.h"
 
 #define ROOM	(1 << 17)
 
-static uint64_t rng = 1;
 static unsigned long rows, ends, torn, damaged, foreign;
-
-static uint32_t below(uint32_t n)
-{
-	rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (rng >> 33) % n;
-}
-
-#define check(condition) do {							\
-	if (!(condition)) {							\
-		fprintf(stderr, "# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-		abort();							\
-	}									\
-} while (0)
 
 static void damage(uint8_t *p, size_t n)
 {

@@ -22,23 +22,12 @@
 
 #include <sluice/tree.h>
 
+#include "fuzz/fuzz.h"
+
 static const struct sluice_tree_clamps clamps = {
 	.qth_lo = 0, .qth_hi = 0x7fffffff, .max_p_lo = 0, .max_p_hi = 1000000,
 	.lease_ms_lo = 10, .lease_ms_hi = 600000,
 };
-
-static uint64_t rng = 1;
-
-static uint32_t random32(void)
-{
-	rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
-	return rng >> 32;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return random32() % n;
-}
 
 /* Of all magnitudes. */
 static uint32_t scattered(void)
@@ -47,13 +36,6 @@ static uint32_t scattered(void)
 
 	return value >> below(32);
 }
-
-#define check(condition) do {							\
-	if (!(condition)) {							\
-		fprintf(stderr, "# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-		abort();							\
-	}									\
-} while (0)
 
 /* How often each node is reached from the root, with at most 20 comparisons before it. */
 static void visit(const struct sluice_tree *t, uint32_t cell, int comparisons, uint8_t *seen)

@@ -11,6 +11,7 @@
  */
 #include <time.h>
 
+#include "fuzz/fuzz.h"
 #include "netlink.h"
 
 static const struct {
@@ -20,19 +21,6 @@ static const struct {
 	SLUICE_KNOBS(X)
 #undef X
 };
-
-static uint64_t rng = 1;
-
-static uint32_t random32(void)
-{
-	rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
-	return rng >> 32;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return random32() % n;
-}
 
 /* --- making options --------------------------------------------------------- */
 

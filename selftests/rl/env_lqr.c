@@ -88,3 +88,16 @@ void lqr_gain(double k[2])
 		p[2] = COST_V + g * (t * t * xx + 2.0 * t * xv + p[2]) - av * k[1];
 	}
 }
+
+int lqr_optimal(void *ctx, const float *x, const uint8_t *feasible, unsigned int rows,
+		struct env_action *a)
+{
+	static float force;
+	const double *k = ctx;
+
+	(void)feasible;
+	(void)rows;
+	force = -k[0] * x[0] - k[1] * x[1];
+	a->value = &force;
+	return 0;
+}

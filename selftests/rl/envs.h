@@ -70,6 +70,9 @@ unsigned int jsq_backlog(const struct env *e, unsigned int cpu);
  */
 #define LQR_GAMMA	0.97
 void lqr_gain(double k[2]);
+/* For run_evaluate(): the policy with the gain that ctx is, a double [2]. */
+int lqr_optimal(void *ctx, const float *x, const uint8_t *feasible, unsigned int rows,
+		struct env_action *a);
 
 /* Arm a pays theta_a . x and noise; theta is drawn at the reset, x before every step. */
 #define LINEAR_ARMS	5

@@ -58,6 +58,10 @@ enum {
 	ECN_LACK_N,
 };
 #define ECN_LACK(name) (1u << ECN_LACK_##name##_bit)
+/* Of a qdisc that has a threshold in time, and nothing else. */
+#define ECN_LACKS_OF_STEP	(ECN_LACK(lease) | ECN_LACK(generation) | ECN_LACK(sojourn) |	\
+				 ECN_LACK(backlog) | ECN_LACK(tree) | ECN_LACK(ramp) |		\
+				 ECN_LACK(queue))
 const char *ecn_lack_name(unsigned int bit);
 const char *ecn_lack_text(unsigned int bit);
 

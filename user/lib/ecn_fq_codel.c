@@ -88,8 +88,7 @@ static int put(struct nl_msg *msg, const struct ecn_raw *raw, bool ours)
 
 const struct ecn_backend ecn_fq_codel = {
 	.name = "fq_codel",
-	.lacks = ECN_LACK(lease) | ECN_LACK(generation) | ECN_LACK(sojourn) | ECN_LACK(backlog) |
-		 ECN_LACK(tree) | ECN_LACK(ramp) | ECN_LACK(queue),
+	.lacks = ECN_LACKS_OF_STEP,
 	.parse = parse,
 	.encode = encode,
 	.decode = decode,

@@ -41,6 +41,19 @@ int lab_run(const struct mix_files *files, const struct mix *m, uint64_t seed, s
 	return r;
 }
 
+int lab_run_model(const struct mix_files *files, const struct mix *m, uint64_t seed,
+		  const struct model *model, struct outcome *out)
+{
+	struct policy *p;
+	int r = policy_new(model, &p, NULL);
+
+	if (r)
+		return r;
+	r = lab_run(files, m, seed, p, NULL, NULL, out);
+	policy_free(p);
+	return r;
+}
+
 struct watching {
 	struct lab_cell *cell;
 	struct policy_watch watch;

@@ -44,6 +44,9 @@ typedef void lab_observe(void *arg, const struct ecn_interval *in);
 /* One run of a mix under p, which is reset before. observe may be NULL. Needs no lab. */
 int lab_run(const struct mix_files *files, const struct mix *m, uint64_t seed, struct policy *p,
 	    lab_observe *observe, void *arg, struct outcome *out);
+/* The same of a new policy that the model makes. */
+int lab_run_model(const struct mix_files *files, const struct mix *m, uint64_t seed,
+		  const struct model *model, struct outcome *out);
 
 /* ln(cost / cost of the best step) of a step of any size, between those of the grid on lines. */
 double lab_regret(const struct lab *l, size_t mix, double k_bytes);

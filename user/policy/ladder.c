@@ -57,13 +57,8 @@ static int run_model(void *ctx, size_t i, void *result)
 {
 	const struct job *j = ctx;
 	struct outcome out;
-	struct policy *p;
-	int r = policy_new(j->model, &p, NULL);
+	int r = lab_run_model(&j->lab->files, &j->lab->mix[i], 0, j->model, &out);
 
-	if (r)
-		return r;
-	r = lab_run(&j->lab->files, &j->lab->mix[i], 0, p, NULL, NULL, &out);
-	policy_free(p);
 	if (!r)
 		logs(&out, result);
 	return r;
@@ -93,14 +88,10 @@ static int run_static(const struct lab *lab, const struct mix *m, uint64_t seed,
 		      struct outcome *out)
 {
 	struct model model = { 0 };
-	struct policy *p = NULL;
 	int r = model_set_numbers(&model, "static", &k, 1);
 
 	if (!r)
-		r = policy_new(&model, &p, NULL);
-	if (!r)
-		r = lab_run(&lab->files, m, seed, p, NULL, NULL, out);
-	policy_free(p);
+		r = lab_run_model(&lab->files, m, seed, &model, out);
 	model_free(&model);
 	return r;
 }

@@ -249,13 +249,8 @@ static int judge_one(void *ctx, size_t i, void *result)
 {
 	const struct judging *j = ctx;
 	struct outcome out;
-	struct policy *p;
-	int r = policy_new(j->model, &p, NULL);
+	int r = lab_run_model(&j->lab->files, &j->lab->mix[i], 0, j->model, &out);
 
-	if (r)
-		return r;
-	r = lab_run(&j->lab->files, &j->lab->mix[i], 0, p, NULL, NULL, &out);
-	policy_free(p);
 	if (!r)
 		*(double *)result = log(out.cost / j->lab->cell[i][lab_best(j->lab, i)].out.cost);
 	return r;
