@@ -2,7 +2,8 @@
 /*
  * What a decision and a gradient step of the learning core cost. One line per figure. The rows
  * decide_* are whole decisions of the daemon's agents, features and all, as the median of many:
- * one queue, and 64 queues that may each go to one of 16 CPUs.
+ * one queue, and 64 queues that may each go to one of 16 CPUs; decide_KIND those of a model, in the
+ * interval in which it does decide: of a table it is so many rows long.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include "daemon/ecn_agent.h"
 #include "daemon/steer_agent.h"
 #include "lib/rng.h"
+#include "policy/fitted.h"
+#include "policy/network.h"
 #include "rl/ddqn.h"
 
 #define MAX_ROWS	64
@@ -65,6 +68,8 @@ static int bench(const char *name, unsigned int features, unsigned int rows, uns
 	return 0;
 }
 
+#define LOOKUP_ROWS	1000
+
 #define DECISIONS	2001
 #define QUEUES		64
 #define CPUS		16
@@ -82,14 +87,19 @@ static void print_median(const char *name, double ns[DECISIONS])
 	printf("learn/%s_ns %.0f\n", name, ns[DECISIONS / 2]);
 }
 
-/* Untrained weights cost what trained ones do. */
-static int bench_decide_queue(void)
+static struct ecn_interval interval(void)
 {
-	struct ecn_interval in = {
+	return (struct ecn_interval){
 		.seconds = 0.05, .capacity_bps = 1.25e9, .rtt_s = 1e-3, .mtu_bytes = 1514,
 		.limit_bytes = 4000000, .tx_bytes = 5e7, .ce_bytes = 5e6, .backlogged_s = 0.04,
 		.sojourn_p95_s = 1e-4, .setting = { 60000, 180000, 100000 },
 	};
+}
+
+/* Untrained weights cost what trained ones do. */
+static int bench_decide_queue(void)
+{
+	struct ecn_interval in = interval();
 	static double ns[DECISIONS];
 	struct ecn_agent_config c;
 	struct ecn_decision d;
@@ -156,9 +166,71 @@ static int bench_decide_steer(void)
 	return 0;
 }
 
+static int decide_ns(struct policy *p, struct rng *rng, double *ns)
+{
+	struct ecn_interval in = interval();
+	double start = 0;
+
+	for (int i = 0; i <= POLICY_HOLD; i++) {
+		struct qdisc_triple t = in.setting;
+
+		in.avg_backlog_bytes = 2e5 * rng_uniform(rng);
+		start = now_ns();
+		if (policy_decide(p, &in, &t) < 0)
+			return 1;
+	}
+	*ns = now_ns() - start;
+	return 0;
+}
+
+static int bench_decide_model(const struct model *m)
+{
+	static double ns[DECISIONS];
+	struct ecn_interval in = interval();
+	struct qdisc_triple t = in.setting;
+	struct policy *p;
+	struct rng rng;
+	char name[32];
+	int r = 0;
+
+	rng_seed(&rng, 1);
+	if (policy_new(m, &p, NULL))
+		return 1;
+	for (int i = 0; i < POLICY_HOLD; i++)	/* so that all later rounds end with a decision */
+		policy_decide(p, &in, &t);
+	for (int i = 0; !r && i < DECISIONS; i++)
+		r = decide_ns(p, &rng, &ns[i]);
+	snprintf(name, sizeof(name), "decide_%s", m->kind);
+	if (!r)
+		print_median(name, ns);
+	policy_free(p);
+	return r;
+}
+
+static int bench_decide_fitted(void)
+{
+	const size_t table = 1 + FEATURES + LOOKUP_ROWS * FITTED_ROW;
+	double *number = malloc(table * sizeof(*number)),
+	       regret[2 * POLICY_TEMPLATES] = { 0 };
+	struct model m = { 0 };
+	struct rng rng;
+	int r = !number;
+
+	rng_seed(&rng, 1);
+	for (size_t i = 0; number && i < table; i++)
+		number[i] = 0.1 + rng_uniform(&rng);
+	r = r || model_set_numbers(&m, "lookup", number, table) || bench_decide_model(&m);
+	model_free(&m);
+	m = (struct model){ 0 };
+	r = r || network_fit(number, regret, 2, 0.3, 1, &m) || bench_decide_model(&m);
+	model_free(&m);
+	free(number);
+	return r;
+}
+
 int main(void)
 {
 	return bench("fixed_1x90_64x64", 22, 1, 90, 64) | bench("ecn_7x1_32x32", 22, 7, 1, 32) |
 	       bench("steer_4x1_32x32", 16, 4, 1, 32) | bench("steer_64x1_32x32", 16, 64, 1, 32) |
-	       bench_decide_queue() | bench_decide_steer();
+	       bench_decide_queue() | bench_decide_fitted() | bench_decide_steer();
 }

@@ -251,7 +251,7 @@ static void fits(void **state)
 
 		if (kind == FIT_PI)
 			continue;	/* as rules, and they take the longest */
-		assert_int_equal(fit(grid, kind, &m), 0);
+		assert_int_equal(fit(grid, kind, 1, &m), 0);
 		assert_int_equal(policy_new(&m, &p, NULL), 0);
 		assert_int_equal(train_judge(grid, &m, &regret), 0);
 		assert_true(regret > -0.1 && regret < 1.5);

@@ -14,6 +14,7 @@
 
 #include "policy/fitted.h"
 #include "policy/learned.h"
+#include "policy/network.h"
 #include "policy/policy.h"
 
 /* C = 25 MB/s, RTT = 2 ms: C * RTT = 50 KB. Half of C is sent, all through a backlog. */
@@ -50,6 +51,12 @@ static uint32_t after(struct policy *p, struct ecn_interval in, int intervals)
 	}
 	assert_int_equal(in.setting.qth_min, in.setting.qth_max);
 	return in.setting.qth_min;
+}
+
+/* Where a move from 50,000 towards k ends. */
+static uint32_t towards(double k)
+{
+	return 50000 * pow(k / 50000, POLICY_MOVE);
 }
 
 static void features(void **state)
@@ -138,10 +145,10 @@ static void tree(void **state)
 
 	(void)state;
 	assert_int_equal(policy_start(p, &in).qth_min, 15000);
-	assert_int_equal(after(p, in, POLICY_HOLD), 200000);
+	assert_int_equal(after(p, in, POLICY_HOLD), towards(200000));
 	policy_reset(p);
 	in.ce_bytes = 0.05 * in.tx_bytes;
-	assert_int_equal(after(p, in, POLICY_HOLD), 12500);
+	assert_int_equal(after(p, in, POLICY_HOLD), towards(12500));
 	policy_free(p);
 }
 
@@ -163,8 +170,56 @@ static void linear_and_lookup(void **state)
 	table[1 + FEATURES + FEATURES] = 2;
 	table[1 + FEATURES + FITTED_ROW + FEATURES] = -1;
 	p = make("lookup", table, 1 + FEATURES + 2 * FITTED_ROW);
-	assert_int_equal(after(p, in, POLICY_HOLD), (int)(50000 * M_SQRT2));
+	assert_int_equal(after(p, in, POLICY_HOLD), towards(50000 * M_SQRT2));
 	policy_free(p);
+}
+
+/* What a template costs depends on one feature alone; the network has to find that and where. */
+static void network(void **state)
+{
+	enum { N = 500 };
+	static double x[N * FEATURES], regret[N * POLICY_TEMPLATES];
+	struct ecn_interval in = interval();
+	struct model m = { 0 }, again = { 0 };
+	struct policy *p;
+	struct sl_err e;
+	double *number;
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		x[i * FEATURES + FEATURE_marked] = i / (double)N;
+		x[i * FEATURES + FEATURE_used] = i % 7;		/* says nothing */
+		for (int k = 0; k < POLICY_TEMPLATES; k++)
+			regret[i * POLICY_TEMPLATES + k] = 0.03 * pow(k - (i < N / 2 ? 2 : 7), 2);
+	}
+	assert_int_equal(network_fit(x, regret, N, 0.3, 1, &m), 0);
+	assert_int_equal(network_fit(x, regret, N, 0.3, 1, &again), 0);
+	assert_int_equal(model_crc(&m), model_crc(&again));
+	assert_int_equal(policy_new(&m, &p, &e), 0);
+	assert_int_equal(policy_start(p, &in).qth_min, 15000);
+	in.tx_bytes = 2.5e6;
+	in.ce_bytes = 0.25 * in.tx_bytes;
+	assert_true(fabs(after(p, in, POLICY_HOLD) / (double)towards(12500) - 1) < 0.05);
+	policy_reset(p);
+	in.ce_bytes = 0.75 * in.tx_bytes;
+	assert_true(fabs(after(p, in, POLICY_HOLD) / (double)towards(400000) - 1) < 0.05);
+	policy_free(p);
+
+	/* Each parameter is finite, what they make of a queue is not: an error, no setting. */
+	number = m.data;
+	for (size_t i = 1 + 2 * FEATURES; i < m.size / sizeof(*number); i++)
+		number[i] = 1e30;
+	assert_int_equal(policy_new(&m, &p, &e), 0);
+	for (int i = 0; i < POLICY_HOLD - 1; i++)
+		assert_int_equal(policy_decide(p, &in, &in.setting), 0);
+	assert_int_equal(policy_decide(p, &in, &in.setting), -EDOM);
+	policy_free(p);
+	model_free(&again);
+
+	x[3] = NAN;
+	assert_int_equal(network_fit(x, regret, N, 0.3, 1, &again), -EDOM);
+	assert_null(again.data);
+	model_free(&m);
 }
 
 /* One mix was seen with many marks and wants template 6, the other with none and wants 1. */
@@ -184,10 +239,10 @@ static void identify(void **state)
 		mix[FITTED_MIX + LAB_STEPS * FEATURES + k] = abs(k - 1);
 	}
 	p = make("identify", number, 1 + FEATURES + 2 * FITTED_MIX);
-	assert_int_equal(after(p, in, POLICY_HOLD), 200000);
+	assert_int_equal(after(p, in, POLICY_HOLD), towards(200000));
 	policy_reset(p);
 	in.ce_bytes = 0;
-	assert_int_equal(after(p, in, POLICY_HOLD), 6250);
+	assert_int_equal(after(p, in, POLICY_HOLD), towards(6250));
 	policy_free(p);
 }
 
@@ -228,8 +283,8 @@ static void bad_payloads(void **state)
 		model_set_numbers(&m, "tree", small_tree, n);
 		assert_int_equal(policy_new(&m, &p, &e), -EBADMSG);
 	}
-	for (size_t i = 0; i < 2; i++) {
-		model_set_numbers(&m, i ? "ddqn" : "ppo", small_tree, 3);
+	for (size_t i = 0; i < 3; i++) {
+		model_set_numbers(&m, i == 0 ? "ddqn" : i == 1 ? "ppo" : "network", small_tree, 3);
 		assert_int_equal(policy_new(&m, &p, &e), -EBADMSG);
 	}
 	model_set_numbers(&m, "oracle", small_tree, 1);
@@ -290,6 +345,7 @@ int main(void)
 		cmocka_unit_test(tree),
 		cmocka_unit_test(linear_and_lookup),
 		cmocka_unit_test(identify),
+		cmocka_unit_test(network),
 		cmocka_unit_test(idle_and_malformed),
 		cmocka_unit_test(bad_payloads),
 		cmocka_unit_test(model_files),

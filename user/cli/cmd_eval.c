@@ -30,7 +30,7 @@ struct evaluation {
 	const char *name[MODELS_MAX];
 	size_t models;
 	uint64_t mixes, mix_seed, train_mixes, train_seed, epochs, jobs;
-	bool baselines, gate;
+	bool baselines, gate, families;
 	struct lab_progress progress;
 	struct lab *lab, *train;
 	struct ladder *ladder;
@@ -50,6 +50,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct evaluation
 		{ "epochs", required_argument, NULL, 'e' },
 		{ "jobs", required_argument, NULL, 'J' },
 		{ "baseline", required_argument, NULL, 'b' },
+		{ "families", no_argument, NULL, 'f' },
 		{ "gate", no_argument, NULL, 'g' },
 		{ 0 },
 	};
@@ -78,6 +79,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct evaluation
 			ok = v->baselines || !strcmp(optarg, "none");
 		} else if (c == 'g')
 			v->gate = true;
+		else if (c == 'f')
+			v->families = true;
 		else
 			return cli_usage(cli, c == ':' ? "%s needs a value" :
 					 "there is no option '%s'", argv[optind - 1]);
@@ -153,7 +156,7 @@ static int add_fitted(struct evaluation *v)
 		int r;
 
 		lab_progress_begin(&v->progress, fit_name(kind));
-		r = fit(v->train, kind, &m);
+		r = fit(v->train, kind, 1, &m);
 		if (!r)
 			r = add_model(v, fit_name(kind), &m, false);
 		v->row[v->rows - 1].runs = v->train->runs - before ? v->train->runs - before :
@@ -230,6 +233,27 @@ static void print_row(const struct row *row)
 		putchar('\n');
 }
 
+/* Where a row gains and loses, family by family. */
+static void print_families(const struct evaluation *v, const struct row *row)
+{
+	printf("\n%s by family; %% and 95 %% intervals over its mixes\n%-32s %5s %21s %21s %19s\n",
+	       row->name, "family", "mixes", "opportunity   ", "loss to static   ",
+	       "captured     ");
+	for (unsigned int f = 0; f < v->lab->files.n * MIX_KINDS; f++) {
+		const char *path = v->lab->files.name[f / MIX_KINDS], *file = strrchr(path, '/');
+		struct ladder_family s;
+
+		if (!ladder_family(v->ladder, &row->values, f, &s))
+			continue;
+		printf("%-20.20s %-11s %5zu %6.1f [%5.1f, %5.1f] %6.1f [%5.1f, %5.1f] %6.0f "
+		       "[%4.0f, %4.0f]\n", file ? file + 1 : path, mix_kind_name(f % MIX_KINDS),
+		       s.mixes, 100 * s.opportunity.mean, 100 * s.opportunity.low,
+		       100 * s.opportunity.high, 100 * s.loss.mean, 100 * s.loss.low,
+		       100 * s.loss.high, 100 * s.captured.mean, 100 * s.captured.low,
+		       100 * s.captured.high);
+	}
+}
+
 static void print_text(const struct evaluation *v)
 {
 	const struct row *simple = best_row(v, false), *learned = best_row(v, true);
@@ -245,6 +269,10 @@ static void print_text(const struct evaluation *v)
 	       "loss to static   ", "worst", "captured     ", "mice", "large", "runs");
 	for (size_t i = 0; i < v->rows; i++)
 		print_row(&v->row[i]);
+	if (v->families && simple)
+		print_families(v, simple);
+	if (v->families && learned)
+		print_families(v, learned);
 	if (!simple || !learned)
 		return;
 	ladder_compare(v->ladder, &learned->values, &simple->values, &d);
@@ -292,7 +320,7 @@ static int climb(const struct cli *cli, struct evaluation *v)
 	lab_progress_begin(&v->progress, "training mixes");
 	r = lab_new(&files, &par, v->train_seed, v->train_mixes, &v->train);
 	if (!r)
-		r = fit(v->train, FIT_STATIC, &fixed);
+		r = fit(v->train, FIT_STATIC, 1, &fixed);
 	if (!r)
 		r = ladder_new(v->lab, &fixed, &v->ladder);
 	model_free(&fixed);

@@ -121,7 +121,7 @@ static int fit_whole(struct training *t)
 	struct model m = { 0 };
 	double regret;
 	struct sl_err e;
-	int r = fit(t->lab, t->algo, &m);
+	int r = fit(t->lab, t->algo, t->seed, &m);
 
 	if (!r)
 		r = train_judge(t->lab, &m, &regret);
@@ -175,6 +175,20 @@ struct seed_result {
 	int failed;
 };
 
+static int network_seed(const struct training *t, uint64_t seed, const char *path,
+			const char *command, struct sl_err *e)
+{
+	struct model m = { 0 };
+	int r = fit(t->lab, t->algo, seed, &m);
+
+	if (r)
+		return sl_err(e, r, "training: %s", strerror(-r));
+	snprintf(m.command, sizeof(m.command), "%.*s", MODEL_COMMAND_MAX - 1, command);
+	r = model_write(&m, path, e);
+	model_free(&m);
+	return r;
+}
+
 /* In a process of its own; what goes wrong is told by the parent. */
 static int learn_seed(void *ctx, size_t i, void *result)
 {
@@ -191,7 +205,9 @@ static int learn_seed(void *ctx, size_t i, void *result)
 	seed_path(t, i, path);
 	snprintf(command, sizeof(command), "%s --seed %" PRIu64, t->command, t->seed + i);
 	command[MODEL_COMMAND_MAX - 1] = 0;
-	out->failed = train(t->lab, &c, &out->report, &out->error);
+	out->failed = t->algo == FIT_NETWORK ?
+		network_seed(t, t->seed + i, path, command, &out->error) :
+		train(t->lab, &c, &out->report, &out->error);
 	return 0;
 }
 
@@ -300,7 +316,7 @@ static int train_whole(struct training *t)
 	if (r)
 		return library_failed(r, "simulating the training mixes");
 	lab_progress_begin(&t->progress, "training");
-	r = t->algo < FIT_MAX ? fit_whole(t) : learn_whole(t);
+	r = t->algo < FIT_MAX && t->algo != FIT_NETWORK ? fit_whole(t) : learn_whole(t);
 	lab_free(t->lab);
 	return r;
 }

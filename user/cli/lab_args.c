@@ -10,7 +10,8 @@
 static const char *const algos[FIT_MAX + LEARN_MAX] = {
 	[FIT_STATIC] = "static", [FIT_BDP7] = "bdp7", [FIT_BDP] = "bdp", [FIT_TIME] = "time",
 	[FIT_PI] = "pi", [FIT_RULES] = "rules", [FIT_LOOKUP] = "lookup", [FIT_LINEAR] = "linear",
-	[FIT_LABELS] = "labels", [FIT_TREE] = "tree", [FIT_IDENTIFY] = "identify",
+	[FIT_LABELS] = "labels", [FIT_TREE] = "tree", [FIT_NETWORK] = "network",
+	[FIT_IDENTIFY] = "identify",
 	[FIT_MAX + LEARN_DDQN] = "ddqn", [FIT_MAX + LEARN_PPO] = "ppo",
 	[FIT_MAX + LEARN_BANDIT] = "bandit",
 };

@@ -77,7 +77,7 @@ static const struct cli_command commands[] = {
 	{ "eval", cmd_eval,
 	  "eval [MODEL...] --workload SIZES[,SIZES...] [--baseline all|none] [--mixes N] "
 	  "[--mix-seed N] [--train-workload SIZES,...] [--train-mixes N] [--train-seed N] "
-	  "[--epochs N] [--jobs N]\n"
+	  "[--epochs N] [--jobs N] [--families]\n"
 	  "eval --gate --workload SIZES[,SIZES...] [--mixes N] [--mix-seed N]\n",
 	  "compare policies on mixes they were not made from, or rewards with what runs cost" },
 };

@@ -8,6 +8,7 @@
 
 #include "policy/cart.h"
 #include "policy/fitted.h"
+#include "policy/network.h"
 
 #define TREE_DEPTH	5
 #define TREE_LEAF	0.02	/* share of the samples in a leaf, at least */
@@ -352,7 +353,7 @@ static int fit_identify(const struct lab *l, const struct samples *s, struct mod
 	return r;
 }
 
-int fit(struct lab *l, enum fit_kind kind, struct model *m)
+int fit(struct lab *l, enum fit_kind kind, uint64_t seed, struct model *m)
 {
 	struct samples s = { 0 };
 	int r;
@@ -377,6 +378,7 @@ int fit(struct lab *l, enum fit_kind kind, struct model *m)
 	if (!r)
 		r = kind == FIT_LOOKUP ? fit_lookup(l, &s, m) :
 		    kind == FIT_LINEAR ? fit_linear(l, &s, m) :
+		    kind == FIT_NETWORK ? network_fit(s.x, s.regret, s.n, fit_ratio(l), seed, m) :
 		    kind == FIT_IDENTIFY ? fit_identify(l, &s, m) :
 		    fit_tree(l, &s, kind == FIT_LABELS, m);
 	samples_free(&s);

@@ -21,6 +21,7 @@
 	X(LINEAR, "linear")							\
 	X(LABELS, "tree on labels")						\
 	X(TREE, "tree")								\
+	X(NETWORK, "network")							\
 	X(IDENTIFY, "identify")
 
 enum fit_kind {
@@ -31,8 +32,8 @@ enum fit_kind {
 };
 
 const char *fit_name(enum fit_kind kind);
-/* *m, zeroed before, is the caller's; runs are counted in the lab. */
-int fit(struct lab *l, enum fit_kind kind, struct model *m);
+/* *m, zeroed before, is the caller's; runs are counted in the lab. The seed is the network's. */
+int fit(struct lab *l, enum fit_kind kind, uint64_t seed, struct model *m);
 /* K / (C * RTT) that costs least on the training mixes, by the grid. */
 double fit_ratio(const struct lab *l);
 

@@ -53,11 +53,6 @@ static struct qdisc_triple start(struct policy *p, const struct ecn_interval *in
 	return policy_step(in, ((struct fitted *)p)->number[0] * policy_bdp_bytes(in));
 }
 
-static void set_ratio(const struct ecn_interval *in, double log_ratio, struct qdisc_triple *t)
-{
-	*t = policy_step(in, fmin(policy_bdp_bytes(in) * exp2(log_ratio), POLICY_K_MAX));
-}
-
 /* --- linear ------------------------------------------------------------------------ */
 
 static int init_linear(struct policy *p, const struct model *m)
@@ -76,7 +71,7 @@ static int decide_linear(struct policy *p, const struct ecn_interval *in, struct
 		log_ratio += f->number[2 + i] * x[i];
 	/* No further than the templates reach. */
 	log_ratio = fmin(fmax(log_ratio, -POLICY_BELOW), POLICY_TEMPLATES - 1 - POLICY_BELOW);
-	set_ratio(in, log_ratio, t);
+	policy_move(in, log_ratio, t);
 	return 0;
 }
 
@@ -119,7 +114,7 @@ static int decide_tree(struct policy *p, const struct ecn_interval *in, struct q
 	while (node[0] >= 0)
 		node = f->number + 1 +
 		       FITTED_NODE * (size_t)(x[(int)node[0]] <= node[4] ? node[1] : node[2]);
-	*t = policy_step(in, policy_template_bytes(in, node[3]));
+	policy_move(in, node[3] - POLICY_BELOW, t);
 	return 0;
 }
 
@@ -165,7 +160,7 @@ static int decide_lookup(struct policy *p, const struct ecn_interval *in, struct
 	}
 	for (int i = 0; i < n; i++)
 		sum += k[i] / n;
-	set_ratio(in, sum, t);
+	policy_move(in, sum, t);
 	return 0;
 }
 
@@ -219,7 +214,7 @@ static int decide_identify(struct policy *p, const struct ecn_interval *in, stru
 	for (int k = 1; k < POLICY_TEMPLATES; k++)
 		if (regret[k] < regret[best])
 			best = k;
-	*t = policy_step(in, policy_template_bytes(in, best));
+	policy_move(in, best - POLICY_BELOW, t);
 	return 0;
 }
 
@@ -261,7 +256,7 @@ static int decide_bandit(struct policy *p, const struct ecn_interval *in, struct
 			best = k;
 		}
 	}
-	*t = policy_step(in, policy_template_bytes(in, best));
+	policy_move(in, best - POLICY_BELOW, t);
 	return 0;
 }
 

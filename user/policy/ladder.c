@@ -242,45 +242,77 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sums over the mixes of a resampled set of families, of two values for each mix. */
-static void resample(const struct lab *lab, struct rng *rng, const double *a, const double *b,
-		     double sum[2], size_t *mixes)
+/* What a bootstrap draws: group g has the mixes mix[first[g]] to mix[first[g + 1] - 1]. */
+struct groups {
+	size_t *mix, *first;
+	size_t n;
+};
+
+/* The families that have mixes; or, of one family alone, each of its mixes as a group. */
+static int group(const struct lab *lab, int only, struct groups *g)
 {
-	const unsigned int families = lab->files.n * MIX_KINDS;
+	size_t at = 0;
 
-	sum[0] = sum[1] = 0;
-	*mixes = 0;
-	for (unsigned int f = 0; f < families || !*mixes; f++) {
-		const unsigned int family = rng_below(rng, families);
-
+	*g = (struct groups){ calloc(lab->n, sizeof(*g->mix)),
+			      calloc(lab->n + 1, sizeof(*g->first)), 0 };
+	if (!g->mix || !g->first)
+		return -ENOMEM;
+	for (unsigned int f = 0; f < lab->files.n * MIX_KINDS; f++) {
+		if (only >= 0 && f != (unsigned int)only)
+			continue;
 		for (size_t i = 0; i < lab->n; i++) {
-			if (lab->mix[i].family != family)
+			if (lab->mix[i].family != f)
 				continue;
-			sum[0] += a[i];
-			sum[1] += b[i];
-			++*mixes;
+			g->mix[at++] = i;
+			if (only >= 0)
+				g->first[++g->n] = at;
 		}
+		if (only < 0 && at > g->first[g->n])
+			g->first[++g->n] = at;
+	}
+	return 0;
+}
+
+static void ungroup(struct groups *g)
+{
+	free(g->mix);
+	free(g->first);
+}
+
+/* Adds up two values of each mix of a group. */
+static void add_group(const struct groups *g, size_t which, const double *a, const double *b,
+		      double sum[2], size_t *mixes)
+{
+	for (size_t i = g->first[which]; i < g->first[which + 1]; i++, ++*mixes) {
+		sum[0] += a[g->mix[i]];
+		sum[1] += b[g->mix[i]];
 	}
 }
 
 /* share: 1 - sum a / sum b, else exp(mean a) - 1. */
-static void interval(const struct lab *lab, const double *a, const double *b, bool share,
+static double statistic(const double sum[2], size_t mixes, bool share)
+{
+	return share ? 1 - sum[0] / fmax(sum[1], 1e-12) : expm1(sum[0] / mixes);
+}
+
+static void interval(const struct groups *g, const double *a, const double *b, bool share,
 		     struct ladder_interval *out)
 {
 	static double value[BOOTSTRAPS];
-	double sum[2] = { 0 };
 	struct rng rng;
-	size_t n;
 
-	for (size_t i = 0; i < lab->n; i++) {
-		sum[0] += a[i];
-		sum[1] += b[i];
-	}
-	out->mean = share ? 1 - sum[0] / sum[1] : expm1(sum[0] / lab->n);
 	rng_seed(&rng, 1);
-	for (int i = 0; i < BOOTSTRAPS; i++) {
-		resample(lab, &rng, a, b, sum, &n);
-		value[i] = share ? 1 - sum[0] / fmax(sum[1], 1e-12) : expm1(sum[0] / n);
+	/* The last round is the set as it is. */
+	for (int i = 0; i <= BOOTSTRAPS; i++) {
+		double sum[2] = { 0 };
+		size_t mixes = 0;
+
+		for (size_t k = 0; k < g->n; k++)
+			add_group(g, i < BOOTSTRAPS ? rng_below(&rng, g->n) : k, a, b, sum, &mixes);
+		if (i < BOOTSTRAPS)
+			value[i] = statistic(sum, mixes, share);
+		else
+			out->mean = statistic(sum, mixes, share);
 	}
 	qsort(value, BOOTSTRAPS, sizeof(*value), ascending);
 	out->low = value[BOOTSTRAPS / 40];
@@ -301,10 +333,12 @@ void ladder_compare(const struct ladder *l, const struct ladder_row *a, const st
 		    struct ladder_interval *out)
 {
 	double *d = difference(l, a, b);
+	struct groups g;
 
 	*out = (struct ladder_interval){ NAN, NAN, NAN };
-	if (d)
-		interval(l->lab, d, d, false, out);
+	if (!group(l->lab, -1, &g) && d)
+		interval(&g, d, d, false, out);
+	ungroup(&g);
 	free(d);
 }
 
@@ -313,43 +347,54 @@ void ladder_opportunity(const struct ladder *l, struct ladder_interval *out)
 	ladder_compare(l, &l->fixed, &l->oracle, out);
 }
 
-static double worst_family(const struct lab *lab, const double *loss)
+/* The intervals of one family (-1: over all), and how many mixes it has. */
+static size_t score(const struct ladder *l, const struct ladder_row *row, int family,
+		    struct ladder_family *s, struct ladder_interval *over)
 {
-	double worst = -INFINITY;
+	double *to_oracle = difference(l, row, &l->oracle),
+	       *to_fixed = difference(l, row, &l->fixed),
+	       *gain = difference(l, &l->fixed, &l->oracle);
+	struct groups g;
 
-	for (unsigned int f = 0; f < lab->files.n * MIX_KINDS; f++) {
-		double sum = 0, n = 0;
-
-		for (size_t i = 0; i < lab->n; i++)
-			if (lab->mix[i].family == f) {
-				sum += loss[i];
-				n++;
-			}
-		if (n > 0)
-			worst = fmax(worst, expm1(sum / n));
+	memset(s, 0, sizeof(*s));
+	if (!group(l->lab, family, &g) && g.n && to_oracle && to_fixed && gain) {
+		interval(&g, to_oracle, to_oracle, false, over);
+		interval(&g, to_fixed, to_fixed, false, &s->loss);
+		interval(&g, to_oracle, gain, true, &s->captured);
+		interval(&g, gain, gain, false, &s->opportunity);
+		s->mixes = g.first[g.n];
 	}
-	return worst;
+	ungroup(&g);
+	free(to_oracle);
+	free(to_fixed);
+	free(gain);
+	return s->mixes;
+}
+
+bool ladder_family(const struct ladder *l, const struct ladder_row *row, unsigned int family,
+		   struct ladder_family *out)
+{
+	struct ladder_interval over;
+
+	return score(l, row, family, out, &over);
 }
 
 void ladder_score(const struct ladder *l, const struct ladder_row *row, struct ladder_score *out)
 {
-	double *over = difference(l, row, &l->oracle), *loss = difference(l, row, &l->fixed),
-	       *gain = difference(l, &l->fixed, &l->oracle);
 	double sum[3] = { 0 };
+	struct ladder_family s;
 
 	memset(out, 0, sizeof(*out));
-	if (over && loss && gain) {
-		interval(l->lab, over, over, false, &out->over);
-		interval(l->lab, loss, loss, false, &out->loss);
-		interval(l->lab, over, gain, true, &out->captured);
-		out->worst_family = worst_family(l->lab, loss);
-	}
+	out->worst_family = -INFINITY;
+	for (unsigned int f = 0; f < l->lab->files.n * MIX_KINDS; f++)
+		if (score(l, row, f, &s, &out->over))
+			out->worst_family = fmax(out->worst_family, s.loss.mean);
+	score(l, row, -1, &s, &out->over);
+	out->loss = s.loss;
+	out->captured = s.captured;
 	for (size_t i = 0; i < l->lab->n; i++)
 		for (int v = 0; v < 3; v++)
 			sum[v] += row->value[i][v] / l->lab->n;
 	out->mice = exp(sum[LADDER_MICE]);
 	out->elephants = exp(sum[LADDER_ELEPHANTS]);
-	free(over);
-	free(loss);
-	free(gain);
 }

@@ -7,6 +7,8 @@
  *	loss		the same against the best static threshold
  *	captured	(static - policy) / (static - oracle), of the means
  *
+ * Of one family alone, a bootstrap over its mixes.
+ *
  * The oracle is, for each mix, the best of the ten thresholds, and where phases alternate the best
  * that was found with one threshold for each of them. It was chosen by the very runs it is judged
  * by, and its luck is part of it: no policy gets there.
@@ -47,6 +49,13 @@ struct ladder_score {
 	double mice, elephants;		/* slowdowns, geometric means over mixes */
 };
 void ladder_score(const struct ladder *l, const struct ladder_row *row, struct ladder_score *out);
+/* Of the mixes of one family; false: there are none. */
+struct ladder_family {
+	size_t mixes;
+	struct ladder_interval opportunity, loss, captured;
+};
+bool ladder_family(const struct ladder *l, const struct ladder_row *row, unsigned int family,
+		   struct ladder_family *out);
 /* Cost of a over that of b - 1. */
 void ladder_compare(const struct ladder *l, const struct ladder_row *a, const struct ladder_row *b,
 		    struct ladder_interval *out);

@@ -10,7 +10,8 @@
 
 static const struct policy_ops *const kinds[] = {
 	&policy_static, &policy_bdp, &policy_time, &policy_pi, &policy_rules, &policy_lookup,
-	&policy_linear, &policy_tree, &policy_identify, &policy_bandit, &policy_ddqn, &policy_ppo,
+	&policy_linear, &policy_tree, &policy_network, &policy_identify, &policy_bandit,
+	&policy_ddqn, &policy_ppo,
 };
 
 int policy_new(const struct model *m, struct policy **ret, struct sl_err *e)
@@ -69,6 +70,14 @@ struct qdisc_triple policy_step(const struct ecn_interval *in, double k_bytes)
 	const uint32_t k = fmin(fmax(k_bytes, fmin(2.0 * in->mtu_bytes, limit)), limit);
 
 	return (struct qdisc_triple){ k, k, 1000000 };
+}
+
+void policy_move(const struct ecn_interval *in, double log_ratio, struct qdisc_triple *t)
+{
+	const double now = log2(fmax(in->setting.qth_min, 1) / policy_bdp_bytes(in));
+
+	*t = policy_step(in, fmin(policy_bdp_bytes(in) * exp2(now + POLICY_MOVE * (log_ratio - now)),
+				  POLICY_K_MAX));
 }
 
 double policy_bdp_bytes(const struct ecn_interval *in)

@@ -11,6 +11,7 @@
  *	lookup		K / (C * RTT) of the nearest situation seen in training
  *	linear		a regression from the features to log K / (C * RTT)
  *	tree		a decision tree over the features
+ *	network		taught what each template costs there (network.h)
  *	identify	which training mix is this? then what would cost least there
  *	bandit		LinUCB over ten templates
  *	ddqn		the daemon's agent
@@ -33,6 +34,8 @@
 #define POLICY_TEMPLATES	10
 #define POLICY_BELOW		4
 #define POLICY_K_MAX		1550000.0
+/* Of the way to what seems best now, at each decision. */
+#define POLICY_MOVE		0.25
 /* Epochs that those who look at features observe before they decide. */
 #define POLICY_HOLD		8
 
@@ -56,8 +59,8 @@ struct policy {
 };
 
 extern const struct policy_ops policy_static, policy_bdp, policy_time, policy_pi, policy_rules,
-	policy_lookup, policy_linear, policy_tree, policy_identify, policy_bandit, policy_ddqn,
-	policy_ppo;
+	policy_lookup, policy_linear, policy_tree, policy_network, policy_identify, policy_bandit,
+	policy_ddqn, policy_ppo;
 
 int policy_new(const struct model *m, struct policy **ret, struct sl_err *e);
 void policy_free(struct policy *p);	/* accepts NULL */
@@ -70,6 +73,11 @@ void policy_reset(struct policy *p);	/* another queue from now on */
 
 /* All packets beyond k are marked; k is kept within two packets and the limit. */
 struct qdisc_triple policy_step(const struct ecn_interval *in, double k_bytes);
+/*
+ * A share of the way from K to 2^log_ratio * C * RTT, in octaves: what is seen in some epochs is
+ * noisy, and noise in K costs more than waiting does.
+ */
+void policy_move(const struct ecn_interval *in, double log_ratio, struct qdisc_triple *t);
 double policy_bdp_bytes(const struct ecn_interval *in);
 double policy_template_bytes(const struct ecn_interval *in, double n);
 
