@@ -177,10 +177,10 @@ test_reload()
 	# A model that is not there, or not one, leaves what there was; then one that is.
 	printf 'policy = model\n' >> "$conf"
 	sed -i '/policy = fixed/d' "$conf"
-	kill -HUP "$daemon"
-	busywait 3000 said "the old one stays: .*policy = model needs model"
-	check_err $? "it said: $(cat "$log")"
 	printf 'model = %s\n' "$tmpdir/model" >> "$conf"
+	kill -HUP "$daemon"
+	busywait 3000 said "the old one stays: $tmpdir/model: No such file"
+	check_err $? "it said: $(cat "$log")"
 	echo "something else" > "$tmpdir/model"
 	kill -HUP "$daemon"
 	busywait 3000 said "the old one stays: $tmpdir/model: not a model"

@@ -14,8 +14,6 @@ int ecn_model_read(const struct settings *s, struct model *ret, struct sl_err *e
 
 	if (s->ecn_policy != ECN_POLICY_MODEL)
 		return 0;
-	if (!strcmp(s->ecn_model, "none"))
-		return sl_err(e, -EINVAL, "[ecn] policy = model needs model, the file to follow");
 	r = model_read(s->ecn_model, &m, e);
 	if (r)
 		return r;

@@ -11,6 +11,7 @@
 #include "lib/inside.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
+#include "policy/model.h"
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
@@ -26,6 +27,7 @@ static int check_rates(const char *text, struct sl_err *e);
 static int check_cpus(const char *text, struct sl_err *e);
 static int check_inside(const char *text, struct sl_err *e);
 static int check_path(const char *text, struct sl_err *e);
+static int check_model(const char *text, struct sl_err *e);
 
 #define FIELD(f) .offset = offsetof(struct settings, f), .size = sizeof(((struct settings *)0)->f)
 #define UINT(s, k, f, low, high, d, u, h) \
@@ -71,11 +73,12 @@ static const struct config_row rows[] = {
 	UINT("learn", "transitions_files", transitions_files, 1, 100, "4", "",
 	     "Most files of each agent; the oldest goes."),
 
-	WORD("ecn", "policy", ecn_policy, ecn_policies, "learn",
+	WORD("ecn", "policy", ecn_policy, ecn_policies, "model",
 	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, nobody, or a "
 	     "model made by \"sluice train\"."),
-	TEXT("ecn", "model", ecn_model, check_path, "none",
-	     "File of the model that policy = model follows; it does not learn any more."),
+	TEXT("ecn", "model", ecn_model, check_model, MODEL_SHIPPED,
+	     "File of the model that policy = model follows; it does not learn any more. shipped is "
+	     "the one that is built in, which did best in simulation."),
 	WORD("ecn", "backend", ecn_backend, ecn_choices, "auto",
 	     "Kind of qdisc that is controlled. auto: sluice, and on interfaces that are named also "
 	     "red, fq_codel and fq of the stock kernel."),
@@ -244,6 +247,13 @@ static int check_path(const char *text, struct sl_err *e)
 {
 	if (text[0] != '/' && strcmp(text, "none"))
 		return sl_err(e, -EINVAL, "give an absolute path");
+	return 0;
+}
+
+static int check_model(const char *text, struct sl_err *e)
+{
+	if (text[0] != '/' && strcmp(text, MODEL_SHIPPED))
+		return sl_err(e, -EINVAL, "give an absolute path, or " MODEL_SHIPPED);
 	return 0;
 }
 

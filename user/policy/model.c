@@ -111,11 +111,25 @@ static int read_payload(FILE *f, const char *path, struct model *m, const char *
 	return 0;
 }
 
+/* ecn.model, as it is in the sources. */
+__asm__(".pushsection .rodata\n"
+	"model_shipped: .incbin \"user/policy/ecn.model\"\n"
+	"model_shipped_end:\n"
+	".popsection\n");
+extern const char model_shipped[], model_shipped_end[];
+
+static FILE *open_model(const char *path)
+{
+	if (strcmp(path, MODEL_SHIPPED))
+		return fopen(path, "re");
+	return fmemopen((char *)model_shipped, model_shipped_end - model_shipped, "r");
+}
+
 int model_read(const char *path, struct model *ret, struct sl_err *e)
 {
 	struct model m = { 0 };
 	char line[64], bytes[32], crc[32];
-	FILE *f = fopen(path, "re");
+	FILE *f = open_model(path);
 	int r;
 
 	if (!f)

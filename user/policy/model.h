@@ -37,8 +37,12 @@ int model_set_numbers(struct model *m, const char *kind, const double *number, s
 const double *model_numbers(const struct model *m, size_t *n);
 void model_free(struct model *m);	/* leaves it empty */
 
+/* The name of the model that is built in: user/policy/ecn.model, the best of the ladder. */
+#define MODEL_SHIPPED	"shipped"
+
 /* Replaces the file at once, or leaves it. */
 int model_write(const struct model *m, const char *path, struct sl_err *e);
+/* Of a file, or MODEL_SHIPPED. */
 int model_read(const char *path, struct model *ret, struct sl_err *e);
 /* Of kind, command and payload. */
 uint32_t model_crc(const struct model *m);
