@@ -64,6 +64,9 @@ struct ecn_interval {
 	double avg_backlog_bytes;
 	double sojourn_p95_s;	/* negative: no packet */
 	double active_flows;	/* 0: not known */
+	/* Of tx_bytes; NAN: not measured. */
+	double elephant_share;	/* by flows that have had more than 100 KB */
+	double ect_share;	/* in ECN-capable packets */
 	struct qdisc_triple setting;	/* in force during the interval */
 	unsigned int link;	/* queues of one link change one at a time; 0: alone */
 };

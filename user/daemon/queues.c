@@ -80,6 +80,8 @@ static void make_interval(const struct daemon *d, const struct queue *q, struct 
 		.backlogged_s = (double)(b->backlogged_ns - a->backlogged_ns) / 1e9,
 		.avg_backlog_bytes = (double)(b->backlog_byte_us - a->backlog_byte_us) / us,
 		.sojourn_p95_s = p95 < 0 ? -1 : p95 / 1e9,
+		.elephant_share = NAN,
+		.ect_share = NAN,
 		.setting = in_force(&q->now),
 		.link = q->now.ifindex,
 	};

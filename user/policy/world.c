@@ -198,6 +198,8 @@ static void observe(const struct world *w, const struct sim_stage_stats *b, stru
 		.avg_backlog_bytes = (b->backlog_byte_ns - a->backlog_byte_ns) / ns,
 		.sojourn_p95_s = p95 < 0 ? -1 : p95 / 1e9,
 		.active_flows = flows.unfinished,
+		.elephant_share = NAN,
+		.ect_share = NAN,
 		.setting = w->setting,
 	};
 }
@@ -207,6 +209,7 @@ void world_interval(const struct mix *m, struct ecn_interval *ret)
 	*ret = (struct ecn_interval){
 		.seconds = m->epoch_s, .capacity_bps = m->rate_bps / 8, .rtt_s = m->rtt_s,
 		.mtu_bytes = MTU_BYTES, .limit_bytes = MIX_LIMIT_BYTES, .sojourn_p95_s = -1,
+		.elephant_share = NAN, .ect_share = NAN,
 	};
 }
 
