@@ -65,6 +65,31 @@ static void test_rates(void **state)
 	assert_int_equal(link_trace_steps(1e6, 1e6, 0, &t), -EINVAL);
 }
 
+/* Pieces of 4 ms from 2 ms on, with their mean rates; one that has less than the least, with that. */
+static void test_part(void **state)
+{
+	struct link_trace t = trace_of("0 8000\n10 0\n20 16000\n"), part;
+
+	(void)state;
+	assert_int_equal(link_trace_length_ns(&t), 20 * MS);
+	assert_int_equal(link_trace_part(&t, 2 * MS, 4 * MS, 3, 0.25, &part), 0);
+	assert_int_equal(part.period_ns, 12 * MS);
+	assert_int_equal(link_trace_length_ns(&part), 12 * MS);
+	close_to(part.piece[0].rate_bps, 8e6, 1e-9, "first piece");
+	close_to(part.piece[1].rate_bps, 8e6, 1e-9, "second piece");
+	/* 8 kB in 12 ms, of which none in the last 4. */
+	close_to(part.piece[2].rate_bps, 8e6 * 2 / 3 / 4, 1e-9, "third piece");
+	close_to(part.mean_bps, 8e6 * (2 + 1 / 6.0) / 3, 1e-9, "mean");
+	link_trace_free(&part);
+	/* Beyond its end the last rate stays. */
+	assert_int_equal(link_trace_part(&t, 18 * MS, 4 * MS, 2, 0, &part), 0);
+	close_to(part.piece[0].rate_bps, 8e6, 1e-9, "across the end");
+	close_to(part.piece[1].rate_bps, 16e6, 1e-9, "beyond the end");
+	link_trace_free(&part);
+	assert_int_equal(link_trace_part(&t, 12 * MS, MS, 4, 0.5, &part), -EINVAL);
+	link_trace_free(&t);
+}
+
 static void test_bad_traces(void **state)
 {
 	static const struct { const char *text, *said; } bad[] = {
@@ -162,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_opportunities),
 		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_part),
 		cmocka_unit_test(test_bad_traces),
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_set_rate),

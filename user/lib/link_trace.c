@@ -169,6 +169,36 @@ void link_trace_scale(struct link_trace *t, double factor)
 	t->mean_bps *= factor;
 }
 
+int link_trace_part(const struct link_trace *t, uint64_t from_ns, uint64_t each_ns, size_t n,
+		    double least, struct link_trace *ret)
+{
+	const double bytes = link_trace_bytes(t, from_ns + n * each_ns) -
+			     link_trace_bytes(t, from_ns);
+	struct link_piece *piece;
+
+	if (!n || !each_ns || !(bytes > 0))
+		return -EINVAL;
+	piece = calloc(n, sizeof(*piece));
+	if (!piece)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t at_ns = from_ns + i * each_ns;
+		double mine = link_trace_bytes(t, at_ns + each_ns) - link_trace_bytes(t, at_ns);
+
+		mine = mine > least * bytes / n ? mine : least * bytes / n;
+		piece[i] = (struct link_piece){ .from_ns = i * each_ns,
+						.rate_bps = mine * 8e9 / each_ns };
+	}
+	*ret = (struct link_trace){ .piece = piece, .n = n, .period_ns = n * each_ns };
+	sum_up(ret);
+	return 0;
+}
+
+uint64_t link_trace_length_ns(const struct link_trace *t)
+{
+	return t->period_ns ? t->period_ns : t->piece[t->n - 1].from_ns;
+}
+
 /* The piece that a time within the period lies in: near the cursor, or by bisection. */
 static size_t find(const struct link_trace *t, size_t near, uint64_t at_ns)
 {

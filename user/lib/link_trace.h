@@ -36,6 +36,14 @@ int link_trace_read(const char *path, struct link_trace *ret, struct sl_err *e);
 int link_trace_steps(double rate_bps, double other_bps, uint64_t each_ns, struct link_trace *ret);
 void link_trace_free(struct link_trace *t);
 void link_trace_scale(struct link_trace *t, double factor);
+/*
+ * A part of another one, made coarse: n pieces of each_ns from from_ns on, repeated. Each has its
+ * mean rate there, but no less than "least" of the mean of all. -EINVAL: all of them are 0.
+ */
+int link_trace_part(const struct link_trace *t, uint64_t from_ns, uint64_t each_ns, size_t n,
+		    double least, struct link_trace *ret);
+/* Until it repeats, or stays. */
+uint64_t link_trace_length_ns(const struct link_trace *t);
 
 /* What can leave until then. */
 double link_trace_bytes(const struct link_trace *t, uint64_t until_ns);
