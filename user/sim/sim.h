@@ -40,6 +40,7 @@
 
 #define SIM_MSS		1448	/* payload of a full segment */
 #define SIM_HEADERS	66	/* Ethernet, IPv4, TCP with time stamps */
+#define SIM_ELEPHANT	100000	/* bytes of payload that a large flow has had */
 
 struct sim;
 struct sim_topology;	/* sim/topology.h */
@@ -61,7 +62,9 @@ struct sim_stage_params {
 
 struct sim_stage_stats {
 	uint64_t packets, bytes;	/* sent; a GSO packet counts by its segments, here and below */
-	uint64_t ce_packets, ce_bytes;
+	uint64_t ce_packets, ce_bytes;	/* when they came; the two below when they were sent */
+	uint64_t ect_bytes;		/* of ECN-capable packets, marked or not */
+	uint64_t elephant_bytes;	/* of packets SIM_ELEPHANT or more into their flow */
 	uint64_t early_drops, limit_drops;
 	uint64_t backlog_bytes, backlog_max_bytes;
 	double capacity_bytes;		/* what the link could have sent, until now */

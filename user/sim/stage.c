@@ -172,6 +172,10 @@ int stage_sent(struct sim *s, uint32_t stage)
 
 	st->stats.packets += p.segments;
 	st->stats.bytes += p.bytes;
+	if (p.flags & PKT_ECT)
+		st->stats.ect_bytes += p.bytes;
+	if (p.seq >= SIM_ELEPHANT && !(p.flags & PKT_ACK))
+		st->stats.elephant_bytes += p.bytes;
 	r = travel(s, stage, &p);
 	return r ? r : send_next(s, stage);
 }
