@@ -23,7 +23,7 @@
 static double size_bytes[] = { 1000, 20000, 200000 }, size_share[] = { 0, 0.7, 1 };
 static const struct dist sizes = { size_bytes, size_share, 3 };
 static const char *const names[] = { "some/sizes" };
-static const struct mix_files files = { &sizes, names, 1, 24 };
+static const struct mix_files files = { .sizes = &sizes, .name = names, .n = 1, .epochs = 24 };
 
 /* --- trees --------------------------------------------------------------------------- */
 
@@ -115,7 +115,9 @@ static void mixes(void **state)
 		assert_memory_equal(&a, &b, sizeof(a));
 		assert_int_equal(a.kind, i % MIX_KINDS);
 		assert_true(a.epoch_s >= 0.05 && a.epoch_s >= 10 * a.rtt_s);
-		assert_true(a.phases == 1 || (a.kind >= MIX_SWITCHING && a.phase_s < INFINITY));
+		assert_true(a.phases == 1 ||
+			    ((a.kind == MIX_SWITCHING || a.kind == MIX_ON_OFF ||
+			      a.kind == MIX_RATE) && a.phase_s < INFINITY));
 		assert_true(a.phase[0].load > 0 && a.phase[0].load < 1 && a.phase[0].scale <= 1);
 		mix_draw(&files, 8, i, &b);
 		assert_true(a.seed != b.seed);
@@ -156,7 +158,8 @@ static void worlds(void **state)
 		assert_memory_equal(&a, &b, sizeof(a));
 		assert_true(a.cost > 1 && a.cost < 1000 && a.goodput > 0 && a.goodput < 1);
 		assert_true(c.packets != a.packets);
-		assert_true(high.mice >= a.mice);
+		/* Little queues where little arrives. */
+		assert_true(high.mice > 0.99 * a.mice);
 	}
 }
 

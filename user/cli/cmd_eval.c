@@ -43,6 +43,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct evaluation
 	static const struct option options[] = {
 		{ "workload", required_argument, NULL, 'w' },
 		{ "train-workload", required_argument, NULL, 'W' },
+		{ "link-trace", required_argument, NULL, 'l' },
+		{ "train-link-trace", required_argument, NULL, 'L' },
 		{ "mixes", required_argument, NULL, 'm' },
 		{ "mix-seed", required_argument, NULL, 'M' },
 		{ "train-mixes", required_argument, NULL, 't' },
@@ -62,6 +64,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct evaluation
 	while (r == CLI_OK && ok && (c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (c == 'w' || c == 'W')
 			r = lab_files_add(c == 'w' ? &v->files : &v->train_files, optarg);
+		else if (c == 'l' || c == 'L')
+			r = lab_files_add_traces(c == 'l' ? &v->files : &v->train_files, optarg);
 		else if (c == 'm')
 			ok = cli_number(optarg, 1, 100000, &v->mixes);
 		else if (c == 'M')
@@ -312,11 +316,14 @@ static int print_json(const struct evaluation *v)
 static int climb(const struct cli *cli, struct evaluation *v)
 {
 	const struct par par = { v->jobs, lab_progress_tick, &v->progress };
-	const struct mix_files files = lab_files_mix(v->train_files.n ? &v->train_files : &v->files,
-						     v->epochs);
+	struct mix_files files = lab_files_mix(v->train_files.n ? &v->train_files : &v->files,
+					       v->epochs);
+	const struct lab_files *traces = v->train_files.traces ? &v->train_files : &v->files;
 	struct model fixed = { 0 };
 	int r;
 
+	files.trace = traces->trace;
+	files.traces = traces->traces;
 	lab_progress_begin(&v->progress, "training mixes");
 	r = lab_new(&files, &par, v->train_seed, v->train_mixes, &v->train);
 	if (!r)

@@ -52,6 +52,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 	static const struct option options[] = {
 		{ "algo", required_argument, NULL, 'a' },
 		{ "workload", required_argument, NULL, 'w' },
+		{ "link-trace", required_argument, NULL, 'l' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "steps", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 's' },
@@ -76,6 +77,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 			r = cli_usage(cli, "there is no algorithm '%s', but %s", optarg, list);
 		} else if (c == 'w') {
 			r = lab_files_add(&t->files, optarg);
+		} else if (c == 'l') {
+			r = lab_files_add_traces(&t->files, optarg);
 		} else if (c == 'o') {
 			t->out = optarg;
 		} else if (c == 'n') {
@@ -300,6 +303,9 @@ static void compose_command(struct training *t)
 	for (size_t i = 0; i < t->files.n && n < size; i++)
 		n += snprintf(to + n, size - n, "%s%s", i ? "," : " --workload ",
 			      t->files.name[i]);
+	for (size_t i = 0; i < t->files.traces && n < size; i++)
+		n += snprintf(to + n, size - n, "%s%s", i ? "," : " --link-trace ",
+			      t->files.trace_name[i]);
 }
 
 static int train_whole(struct training *t)

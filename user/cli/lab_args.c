@@ -59,6 +59,28 @@ int lab_files_add(struct lab_files *f, const char *list)
 	return CLI_OK;
 }
 
+int lab_files_add_traces(struct lab_files *f, const char *list)
+{
+	struct sl_err e;
+
+	while (*list) {
+		const size_t n = strcspn(list, ",");
+
+		if (f->traces == LAB_FILES_MAX)
+			return cli_fail("more than %d link traces", LAB_FILES_MAX);
+		f->trace_name[f->traces] = strndup(list, n);
+		if (!f->trace_name[f->traces])
+			return cli_fail("out of memory");
+		if (link_trace_read(f->trace_name[f->traces], &f->trace[f->traces], &e)) {
+			free(f->trace_name[f->traces]);
+			return cli_fail_err(&e);
+		}
+		f->traces++;
+		list += n + (list[n] == ',');
+	}
+	return CLI_OK;
+}
+
 void lab_files_free(struct lab_files *f)
 {
 	while (f->n) {
@@ -66,11 +88,19 @@ void lab_files_free(struct lab_files *f)
 		dist_free(&f->dist[f->n]);
 		free(f->name[f->n]);
 	}
+	while (f->traces) {
+		f->traces--;
+		link_trace_free(&f->trace[f->traces]);
+		free(f->trace_name[f->traces]);
+	}
 }
 
 struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs)
 {
-	return (struct mix_files){ f->dist, (const char *const *)f->name, f->n, epochs };
+	return (struct mix_files){
+		.sizes = f->dist, .name = (const char *const *)f->name, .n = f->n, .epochs = epochs,
+		.trace = f->trace, .traces = f->traces,
+	};
 }
 
 static double seconds(void)

@@ -13,10 +13,14 @@ struct lab_files {
 	struct dist dist[LAB_FILES_MAX];
 	char *name[LAB_FILES_MAX];
 	size_t n;
+	struct link_trace trace[LAB_FILES_MAX];
+	char *trace_name[LAB_FILES_MAX];
+	size_t traces;
 };
 
-/* Adds the files of "FILE,FILE,..."; an exit status. */
+/* Adds the files of "FILE,FILE,...", of sizes or link traces; an exit status. */
 int lab_files_add(struct lab_files *f, const char *list);
+int lab_files_add_traces(struct lab_files *f, const char *list);
 void lab_files_free(struct lab_files *f);
 struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs);
 

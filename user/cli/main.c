@@ -71,14 +71,17 @@ static const struct cli_command commands[] = {
 	  "sim validate DIR [flows N] [runs N] [seed N]\n",
 	  "simulate flows through queues that mark as the qdisc does; or CPUs that receive" },
 	{ "train", cmd_train,
-	  "train ecn --algo ALGO --workload SIZES[,SIZES...] [--steps N] [--seed N] [--seeds N] "
-	  "[--reward R] [--mixes N] [--mix-seed N] [--epochs N] [--jobs N] -o MODEL\n",
+	  "train ecn --algo ALGO --workload SIZES[,SIZES...] [--link-trace FILE,...] [--steps N] "
+	  "[--seed N] [--seeds N] [--reward R] [--mixes N] [--mix-seed N] [--epochs N] [--jobs N] "
+	  "-o MODEL\n",
 	  "make a policy for ECN thresholds by simulation" },
 	{ "eval", cmd_eval,
-	  "eval [MODEL...] --workload SIZES[,SIZES...] [--baseline all|none] [--mixes N] "
-	  "[--mix-seed N] [--train-workload SIZES,...] [--train-mixes N] [--train-seed N] "
-	  "[--epochs N] [--jobs N] [--families]\n"
-	  "eval --gate --workload SIZES[,SIZES...] [--mixes N] [--mix-seed N]\n",
+	  "eval [MODEL...] --workload SIZES[,SIZES...] [--link-trace FILE,...] "
+	  "[--baseline all|none] [--mixes N] [--mix-seed N] [--train-workload SIZES,...] "
+	  "[--train-link-trace FILE,...] [--train-mixes N] [--train-seed N] [--epochs N] [--jobs N] "
+	  "[--families]\n"
+	  "eval --gate --workload SIZES[,SIZES...] [--link-trace FILE,...] [--mixes N] "
+	  "[--mix-seed N]\n",
 	  "compare policies on mixes they were not made from, or rewards with what runs cost" },
 };
 

@@ -9,6 +9,14 @@
  *	incast		now and then many senders with a block each at once
  *	switching	two phases of different sizes and loads, some seconds each
  *	on/off		two phases of the same sizes, one with a small load
+ *	mixed-ECN	a part of the flows is CUBIC, with ECN or without; flows that never end, too.
+ *			Packets without ECN are dropped at the queue's limit, as by the qdisc unless
+ *			it is told otherwise, and the limit is 2 to 8 C * RTT
+ *	RTTs		two or three round-trip times from half of the mix's to twice as much
+ *	rate		a link whose rate varies: two phases of the same arrivals, in one of them 0.5
+ *			to 0.9 of the rate; where there are link traces, a part of one, scaled
+ *
+ * Senders are DCTCP but for mixed-ECN; in a third of all mixes they hand over packets of GSO.
  *
  * A family is a file of sizes and a kind: mixes of one resemble each other, and
  * intervals are bootstrapped over families.
@@ -16,17 +24,23 @@
 #ifndef SLUICE_POLICY_MIX_H
 #define SLUICE_POLICY_MIX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/dist.h"
+#include "lib/link_trace.h"
 
-enum mix_kind { MIX_STEADY, MIX_ENDLESS, MIX_INCAST, MIX_SWITCHING, MIX_ON_OFF, MIX_KINDS };
+enum mix_kind { MIX_STEADY, MIX_ENDLESS, MIX_INCAST, MIX_SWITCHING, MIX_ON_OFF, MIX_MIXED_ECN,
+		MIX_RTTS, MIX_RATE, MIX_KINDS };
+
+#define MIX_RTTS_MAX	3
 
 struct mix_phase {
 	unsigned int sizes;	/* index of the file */
 	double scale;		/* of its sizes, at most 1 */
-	double load;		/* share of the rate that arrives */
+	double load;		/* share of the mix's rate that arrives */
+	double rate;		/* share of the mix's rate that the link has */
 	unsigned int incast;	/* senders of a block; 0: none */
 	double incast_gap_s;	/* between two of them, on average */
 };
@@ -35,7 +49,16 @@ struct mix {
 	uint64_t seed;		/* of what is drawn in a run */
 	unsigned int family;	/* sizes * MIX_KINDS + kind */
 	enum mix_kind kind;
-	double rate_bps, rtt_s;
+	double rate_bps;	/* of a trace, on average */
+	double rtt_s;		/* typical; what a passive measurement finds */
+	unsigned int rtts;	/* as many paths, a flow has one of them at random */
+	double rtt_of[MIX_RTTS_MAX];	/* their times, relative to rtt_s */
+	double without_ecn, ecn_cubic;	/* shares of flows that are CUBIC */
+	uint32_t gso_bytes;	/* most payload of a packet; 0: a segment */
+	uint32_t limit_bytes;	/* of the queue */
+	unsigned int trace;	/* index of the link trace plus 1; 0: none */
+	double trace_from;	/* where in it the run begins, as a share of it */
+	bool rate_told;		/* C is known as it varies; else it is the daemon's own estimate */
 	unsigned int endless, phases;
 	double phase_s;
 	struct mix_phase phase[2];
@@ -48,6 +71,8 @@ struct mix_files {
 	const char *const *name;	/* of the files, for people */
 	size_t n;
 	unsigned int epochs;		/* of a run; 0: the default */
+	const struct link_trace *trace;
+	size_t traces;			/* 0: rates vary in steps */
 };
 
 #define MIX_EPOCHS	120

@@ -6,28 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/capacity.h"
 #include "lib/hist.h"
 #include "lib/rng.h"
-#include "sim/sim.h"
+#include "sim/topology.h"
 
 #define MTU_BYTES	1514
 #define DRAIN_EPOCHS	40
 #define INCAST_STREAM	0x5000000ULL
+#define TRACE_PIECE	2	/* epochs */
+#define TRACE_LEAST	0.1	/* of the mean rate: a link that is cut is another subject */
 
 static const double class_weight[SIM_CLASSES] = { 0.3, 0.3, 0.2, 0.2 };
 
 struct world {
 	struct mix mix;
 	struct sim *sim;
+	struct sim_topology topology;
+	struct link_trace trace;
 	struct dist scaled[2];
 	struct rng incast;
 	unsigned int epoch, phase;
 	uint64_t phase_end_ns, incast_ns;	/* next */
 	struct sim_stage_stats before;
 	struct qdisc_triple setting;
+	struct capacity capacity;
 };
-
-static const struct sim_flow_params flow_params = { .ack_path = 1, .cc = SIM_DCTCP, .ecn = true };
 
 static int scale(const struct dist *from, double by, struct dist *to)
 {
@@ -61,16 +65,52 @@ static uint64_t end_ns(const struct world *w)
 	return w->mix.epochs * (uint64_t)(w->mix.epoch_s * 1e9);
 }
 
-/* Arrivals of the phase that begins now. */
+static struct sim_flow_params flow(const struct world *w, enum sim_cc cc, bool ecn)
+{
+	return (struct sim_flow_params){
+		.cc = cc, .ecn = ecn, .gso_bytes = w->mix.gso_bytes, .bytes = UINT64_MAX,
+	};
+}
+
+/* Starts a flow on one of the paths, which are taken in turn. */
+static int start(struct world *w, unsigned int turn, struct sim_flow_params *flow)
+{
+	if (!sim_topology_route(&w->topology, turn % w->mix.rtts, w->mix.rtts, 0, flow))
+		return -EINVAL;
+	return sim_add_flow(w->sim, flow);
+}
+
+/* Of mixed-ECN every other one is CUBIC without ECN. */
+static int start_endless(struct world *w, unsigned int i)
+{
+	const bool other = w->mix.without_ecn > 0 && i % 2;
+	struct sim_flow_params endless = flow(w, other ? SIM_CUBIC : SIM_DCTCP, !other);
+
+	return start(w, i, &endless);
+}
+
+/* The link's rate and the arrivals of the phase that begins now. */
 static int begin_phase(struct world *w)
 {
 	const struct mix_phase *p = &w->mix.phase[w->phase];
 	const uint64_t now = sim_now_ns(w->sim), end = end_ns(w);
+	const struct mix *m = &w->mix;
 	struct sim_source_params source = {
-		.flow = flow_params, .sizes = &w->scaled[w->phase],
-		.flows_per_s = p->load * w->mix.rate_bps / 8 / wire_bytes(&w->scaled[w->phase]),
+		.flow = flow(w, SIM_DCTCP, true), .sizes = &w->scaled[w->phase],
+		.flows_per_s = p->load * m->rate_bps / 8 / wire_bytes(&w->scaled[w->phase]),
+		.between = {
+			.topology = &w->topology, .from = { 0, m->rtts }, .to = { m->rtts, 1 },
+			.mix = {
+				{ 1 - m->without_ecn - m->ecn_cubic, SIM_DCTCP, true, m->gso_bytes },
+				{ m->ecn_cubic, SIM_CUBIC, true, m->gso_bytes },
+				{ m->without_ecn, SIM_CUBIC, false, m->gso_bytes },
+			},
+		},
 	};
-	int r;
+	int r = m->trace ? 0 : sim_set_rate(w->sim, 0, p->rate * m->rate_bps);
+
+	if (r)
+		return r;
 
 	w->phase_end_ns = w->mix.phases > 1 ? now + (uint64_t)(w->mix.phase_s * 1e9) : end;
 	if (w->phase_end_ns > end)
@@ -81,32 +121,55 @@ static int begin_phase(struct world *w)
 	return r < 0 ? r : 0;
 }
 
-static int build(struct world *w, uint64_t seed)
+/* The part of the trace that the run sees. */
+static int cut_trace(struct world *w, const struct mix_files *files)
 {
 	const struct mix *m = &w->mix;
-	const struct sim_stage_params there = {
-		.rate_bps = m->rate_bps, .delay_ns = m->rtt_s * 5e8, .limit_bytes = MIX_LIMIT_BYTES,
-		.aqm = { w->setting.qth_min, w->setting.qth_max, w->setting.max_p },
-	};
-	const struct sim_stage_params back = { .delay_ns = m->rtt_s * 5e8 };
-	const uint16_t stage[] = { 0, 1 };
-	struct sim_flow_params endless = flow_params;
-	struct rng root;
-	int r;
+	const struct link_trace *whole = &files->trace[m->trace - 1];
+	const uint64_t piece_ns = TRACE_PIECE * (uint64_t)(m->epoch_s * 1e9);
+	const size_t n = (m->epochs + TRACE_PIECE - 1) / TRACE_PIECE;
+	int r = link_trace_part(whole, m->trace_from * link_trace_length_ns(whole), piece_ns, n,
+				TRACE_LEAST, &w->trace);
 
-	endless.bytes = UINT64_MAX;
+	/* Where it stands still for as long as a run. */
+	if (r == -EINVAL)
+		r = link_trace_part(whole, 0, piece_ns, n, TRACE_LEAST, &w->trace);
+	if (!r)
+		link_trace_scale(&w->trace, m->rate_bps / w->trace.mean_bps);
+	return r;
+}
+
+static int build(struct world *w, const struct mix_files *files, uint64_t seed)
+{
+	const struct mix *m = &w->mix;
+	uint64_t rtt_ns[MIX_RTTS_MAX];
+	struct sim_bottleneck_params bottleneck = {
+		.queue = {
+			.rate_bps = m->rate_bps, .limit_bytes = m->limit_bytes,
+			.aqm = { w->setting.qth_min, w->setting.qth_max, w->setting.max_p },
+		},
+		.n_senders = m->rtts, .rtt_ns = rtt_ns,
+	};
+	struct rng root;
+	int r = m->trace ? cut_trace(w, files) : 0;
+
+	if (r)
+		return r;
+	if (m->trace)
+		bottleneck.queue.trace = &w->trace;
+	for (unsigned int i = 0; i < m->rtts; i++)
+		rtt_ns[i] = m->rtt_s * m->rtt_of[i] * 1e9;
+	w->capacity.half[0] = m->rate_bps / 8;
 	rng_seed(&root, m->seed + seed);
 	rng_split(&root, INCAST_STREAM, &w->incast);
 	w->sim = sim_new(m->seed + seed);
 	if (!w->sim)
 		return -ENOMEM;
-	if ((r = sim_add_stage(w->sim, &there)) < 0 || (r = sim_add_stage(w->sim, &back)) < 0 ||
-	    (r = sim_add_path(w->sim, &stage[0], 1)) < 0 ||
-	    (r = sim_add_path(w->sim, &stage[1], 1)) < 0)
+	r = sim_build_bottleneck(w->sim, &bottleneck, &w->topology);
+	for (unsigned int i = 0; r >= 0 && i < m->endless; i++)
+		r = start_endless(w, i);
+	if (r < 0)
 		return r;
-	for (unsigned int i = 0; i < m->endless; i++)
-		if ((r = sim_add_flow(w->sim, &endless)) < 0)
-			return r;
 	sim_stage_read(w->sim, 0, &w->before);
 	return begin_phase(w);
 }
@@ -124,7 +187,7 @@ int world_new(const struct mix_files *files, const struct mix *m, uint64_t seed,
 	for (unsigned int i = 0; !r && i < m->phases; i++)
 		r = scale(&files->sizes[m->phase[i].sizes], m->phase[i].scale, &w->scaled[i]);
 	if (!r)
-		r = build(w, seed);
+		r = build(w, files, seed);
 	if (r) {
 		world_free(w);
 		return r;
@@ -138,6 +201,8 @@ void world_free(struct world *w)
 	if (!w)
 		return;
 	sim_free(w->sim);
+	sim_topology_free(&w->topology);
+	link_trace_free(&w->trace);
 	dist_free(&w->scaled[0]);
 	dist_free(&w->scaled[1]);
 	free(w);
@@ -145,12 +210,12 @@ void world_free(struct world *w)
 
 static int burst(struct world *w)
 {
-	struct sim_flow_params block = flow_params;
+	struct sim_flow_params block = flow(w, SIM_DCTCP, true);
 	int r = 0;
 
 	block.bytes = MIX_BLOCK_BYTES;
 	for (unsigned int i = 0; r >= 0 && i < w->mix.phase[w->phase].incast; i++)
-		r = sim_add_flow(w->sim, &block);
+		r = start(w, i, &block);
 	w->incast_ns += gap_ns(w);
 	return r < 0 ? r : 0;
 }
@@ -176,8 +241,28 @@ static int run_until(struct world *w, uint64_t until_ns)
 	return r;
 }
 
+/* Bytes per second. */
+static double observe_capacity(struct world *w, const struct sim_stage_stats *b)
+{
+	const struct sim_stage_stats *a = &w->before;
+	const double seconds = w->mix.epoch_s;
+
+	if (w->mix.kind != MIX_RATE)
+		return w->mix.rate_bps / 8;
+	capacity_update(&w->capacity, sim_now_ns(w->sim), b->bytes - a->bytes, seconds * 1e9,
+			b->backlogged_ns - a->backlogged_ns);
+	if (w->mix.rate_told)
+		return (b->capacity_bytes - a->capacity_bytes) / seconds;
+	return capacity_get(&w->capacity);
+}
+
+static double share(double part, double whole)
+{
+	return whole > 0 ? part / whole : NAN;
+}
+
 /* The daemon's observation (queues.c), from the simulated queue. */
-static void observe(const struct world *w, const struct sim_stage_stats *b, struct ecn_interval *in)
+static void observe(struct world *w, const struct sim_stage_stats *b, struct ecn_interval *in)
 {
 	const struct sim_stage_stats *a = &w->before;
 	const double ns = w->mix.epoch_s * 1e9;
@@ -188,18 +273,18 @@ static void observe(const struct world *w, const struct sim_stage_stats *b, stru
 	sim_flow_read(w->sim, &flows);
 	*in = (struct ecn_interval){
 		.seconds = w->mix.epoch_s,
-		.capacity_bps = w->mix.rate_bps / 8,
+		.capacity_bps = observe_capacity(w, b),
 		.rtt_s = w->mix.rtt_s,
 		.mtu_bytes = MTU_BYTES,
-		.limit_bytes = MIX_LIMIT_BYTES,
+		.limit_bytes = w->mix.limit_bytes,
 		.tx_bytes = b->bytes - a->bytes,
 		.ce_bytes = b->ce_bytes - a->ce_bytes,
 		.backlogged_s = (b->backlogged_ns - a->backlogged_ns) / 1e9,
 		.avg_backlog_bytes = (b->backlog_byte_ns - a->backlog_byte_ns) / ns,
 		.sojourn_p95_s = p95 < 0 ? -1 : p95 / 1e9,
 		.active_flows = flows.unfinished,
-		.elephant_share = NAN,
-		.ect_share = NAN,
+		.elephant_share = share(b->elephant_bytes - a->elephant_bytes, b->bytes - a->bytes),
+		.ect_share = share(b->ect_bytes - a->ect_bytes, b->bytes - a->bytes),
 		.setting = w->setting,
 	};
 }
@@ -208,7 +293,7 @@ void world_interval(const struct mix *m, struct ecn_interval *ret)
 {
 	*ret = (struct ecn_interval){
 		.seconds = m->epoch_s, .capacity_bps = m->rate_bps / 8, .rtt_s = m->rtt_s,
-		.mtu_bytes = MTU_BYTES, .limit_bytes = MIX_LIMIT_BYTES, .sojourn_p95_s = -1,
+		.mtu_bytes = MTU_BYTES, .limit_bytes = m->limit_bytes, .sojourn_p95_s = -1,
 		.elephant_share = NAN, .ect_share = NAN,
 	};
 }
@@ -239,6 +324,11 @@ unsigned int world_phase(const struct world *w)
 	return w->phase;
 }
 
+struct sim *world_sim(struct world *w)
+{
+	return w->sim;
+}
+
 /* The weighted mean of ln(mean slowdown) of the classes from..to-1 that have flows; NAN: none. */
 static double log_slowdown(const struct sim_flow_stats *f, int from, int to)
 {
@@ -255,15 +345,33 @@ static double log_slowdown(const struct sim_flow_stats *f, int from, int to)
 	return weights > 0 ? sum / weights : NAN;
 }
 
+/* The same of one traffic, 0 without and 1 with ECN, as a slowdown. */
+static double traffic_slowdown(const struct sim_flow_stats *f, int ecn)
+{
+	double sum = 0, weights = 0;
+
+	for (int i = 0; i < SIM_CLASSES; i++) {
+		const struct sim_traffic_stats *t = &f->traffic[ecn][i];
+
+		if (!t->flows)
+			continue;
+		sum += class_weight[i] * log(t->slowdown_sum / t->flows);
+		weights += class_weight[i];
+	}
+	return weights > 0 ? exp(sum / weights) : NAN;
+}
+
 int world_end(struct world *w, struct outcome *out)
 {
+	const struct sim_stage_stats *queue = &w->before;
 	struct sim_flow_stats flows;
 	double all, mice, elephants;
 	int r;
 
 	sim_flow_read(w->sim, &flows);
-	out->goodput = flows.acked_bytes * 8 / (w->mix.rate_bps * w->mix.epochs * w->mix.epoch_s);
-	out->packets = w->before.packets;
+	out->goodput = flows.acked_bytes / queue->capacity_bytes;
+	out->packets = queue->packets;
+	out->dropped = (queue->early_drops + queue->limit_drops) / fmax(queue->packets, 1);
 	r = sim_run(w->sim, end_ns(w) + DRAIN_EPOCHS * (uint64_t)(w->mix.epoch_s * 1e9));
 	if (r)
 		return r;
@@ -274,6 +382,8 @@ int world_end(struct world *w, struct outcome *out)
 	out->cost = exp((isnan(all) ? 0 : all) -
 			COST_GOODPUT_WEIGHT * log(fmax(out->goodput, 1e-3)));
 	out->mice = isnan(mice) ? 1 : exp(mice);
+	out->ecn = w->mix.without_ecn > 0 ? traffic_slowdown(&flows, 1) : NAN;
+	out->nonecn = w->mix.without_ecn > 0 ? traffic_slowdown(&flows, 0) : NAN;
 	out->elephants = isnan(elephants) ? 1 / fmax(out->goodput, 1e-3) : exp(elephants);
 	return 0;
 }
