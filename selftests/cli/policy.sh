@@ -66,6 +66,29 @@ test_gate()
 	check_err $? "the gate"
 }
 
+# Eight mixes of one file are one of each kind: the harm to flows with and without ECN is told
+# where there are both, and a link trace changes the last one.
+test_kinds()
+{
+	local small="--baseline none --mixes 8 --epochs 20 --train-mixes 1" out
+
+	printf '0 1000\n500 9000\n1000 5000\n' > "$tmpdir/trace"
+	out=$($sluice -j eval --workload "$sizes" $small --link-trace "$tmpdir/trace" \
+		--train-link-trace "$tmpdir/trace")
+	jq -e '[.rows[] | select(.nonecn_slowdown > 1 and .ecn_slowdown > 1)] | length == 2' \
+		<<< "$out" > /dev/null
+	check_err $? "no slowdowns by traffic: $out"
+	[ "$out" != "$($sluice -j eval --workload "$sizes" $small)" ]
+	check_err $? "the link trace changes nothing"
+	$sluice eval --workload "$sizes" $small | grep -q 'large *ecn nonecn *runs$'
+	check_err $? "no columns by traffic"
+	! $sluice eval --workload "$sizes" $small --mixes 5 | grep -q nonecn
+	check_err $? "columns without such traffic"
+	echo junk > "$tmpdir/junk"
+	refused "junk:1: neither" eval --workload "$sizes" --link-trace "$tmpdir/junk"
+	refused "junk:1: neither" train ecn --link-trace "$tmpdir/junk"
+}
+
 # Killed once there is a checkpoint; other settings do not go on from it, the same ones do.
 test_resume()
 {
@@ -124,6 +147,7 @@ test_refused()
 run_test test_train "models are made, every seed is reported, curves are drawn"
 run_test test_eval "the ladder has its rows, and the same numbers each time"
 run_test test_gate "the gate tells rewards apart"
+run_test test_kinds "each kind of traffic is told apart, and link traces are used"
 run_test test_resume "a training that was killed leaves a checkpoint for its settings only"
 run_test test_refused "what does not fit is refused with a sentence"
 tap_end

@@ -231,6 +231,8 @@ static void print_row(const struct row *row)
 	       100 * s->loss.mean, 100 * s->loss.low, 100 * s->loss.high, 100 * s->worst_family,
 	       100 * s->captured.mean, 100 * s->captured.low, 100 * s->captured.high, s->mice,
 	       s->elephants);
+	if (!isnan(s->nonecn))
+		printf(" %6.2f %6.2f", s->ecn, s->nonecn);
 	if (row->runs)
 		printf(" %6lu\n", row->runs);
 	else
@@ -269,8 +271,9 @@ static void print_text(const struct evaluation *v)
 	       v->train_seed);
 	printf("opportunity (best static over the varying oracle): %.1f [%.1f, %.1f]\n\n",
 	       100 * o.mean, 100 * o.low, 100 * o.high);
-	printf("%-20s %21s %21s %6s %19s %6s %6s %6s\n", "policy", "over oracle   ",
-	       "loss to static   ", "worst", "captured     ", "mice", "large", "runs");
+	printf("%-20s %21s %21s %6s %19s %6s %6s%s %6s\n", "policy", "over oracle   ",
+	       "loss to static   ", "worst", "captured     ", "mice", "large",
+	       isnan(v->row[0].score.nonecn) ? "" : "    ecn nonecn", "runs");
 	for (size_t i = 0; i < v->rows; i++)
 		print_row(&v->row[i]);
 	if (v->families && simple)
@@ -300,13 +303,19 @@ static int print_json(const struct evaluation *v)
 	for (size_t i = 0; i < v->rows; i++) {
 		const struct row *r = &v->row[i];
 
-		json_array_append_new(rows, json_pack(
+		json_t *row = json_pack(
 			"{s:s s:b s:b s:o s:o s:f s:o s:f s:f s:I}", "policy", r->name, "learned",
 			r->learned, "oracle", r->oracle, "over", interval_json(&r->score.over),
 			"loss", interval_json(&r->score.loss), "worst_family",
 			r->score.worst_family, "captured", interval_json(&r->score.captured),
 			"mice_slowdown", r->score.mice, "elephants_slowdown", r->score.elephants,
-			"runs", (json_int_t)r->runs));
+			"runs", (json_int_t)r->runs);
+
+		if (!isnan(r->score.nonecn)) {
+			json_object_set_new(row, "ecn_slowdown", json_real(r->score.ecn));
+			json_object_set_new(row, "nonecn_slowdown", json_real(r->score.nonecn));
+		}
+		json_array_append_new(rows, row);
 	}
 	return cli_print_json(json_pack("{s:I s:I s:o s:o}", "mixes", (json_int_t)v->lab->n,
 					"train_mixes", (json_int_t)v->train->n, "opportunity",

@@ -30,11 +30,13 @@ void ladder_row_free(struct ladder_row *row)
 	row->value = NULL;
 }
 
-static void logs(const struct outcome *o, double value[3])
+static void logs(const struct outcome *o, double value[LADDER_VALUES])
 {
 	value[LADDER_COST] = log(o->cost);
 	value[LADDER_MICE] = log(o->mice);
 	value[LADDER_ELEPHANTS] = log(o->elephants);
+	value[LADDER_ECN] = log(o->ecn);
+	value[LADDER_NONECN] = log(o->nonecn);
 }
 
 int ladder_row_step(struct ladder *l, unsigned int step, struct ladder_row *ret)
@@ -379,9 +381,21 @@ bool ladder_family(const struct ladder *l, const struct ladder_row *row, unsigne
 	return score(l, row, family, out, &over);
 }
 
+/* The geometric mean over the mixes that have this value. */
+static double mean_of(const struct lab *lab, const struct ladder_row *row, int value)
+{
+	double sum = 0, n = 0;
+
+	for (size_t i = 0; i < lab->n; i++)
+		if (!isnan(row->value[i][value])) {
+			sum += row->value[i][value];
+			n++;
+		}
+	return n > 0 ? exp(sum / n) : NAN;
+}
+
 void ladder_score(const struct ladder *l, const struct ladder_row *row, struct ladder_score *out)
 {
-	double sum[3] = { 0 };
 	struct ladder_family s;
 
 	memset(out, 0, sizeof(*out));
@@ -392,9 +406,8 @@ void ladder_score(const struct ladder *l, const struct ladder_row *row, struct l
 	score(l, row, -1, &s, &out->over);
 	out->loss = s.loss;
 	out->captured = s.captured;
-	for (size_t i = 0; i < l->lab->n; i++)
-		for (int v = 0; v < 3; v++)
-			sum[v] += row->value[i][v] / l->lab->n;
-	out->mice = exp(sum[LADDER_MICE]);
-	out->elephants = exp(sum[LADDER_ELEPHANTS]);
+	out->mice = mean_of(l->lab, row, LADDER_MICE);
+	out->elephants = mean_of(l->lab, row, LADDER_ELEPHANTS);
+	out->ecn = mean_of(l->lab, row, LADDER_ECN);
+	out->nonecn = mean_of(l->lab, row, LADDER_NONECN);
 }

@@ -26,11 +26,14 @@ struct ladder;
 int ladder_new(const struct lab *test, const struct model *best_static, struct ladder **ret);
 void ladder_free(struct ladder *l);	/* accepts NULL */
 
-/* By mix: ln(cost), ln(slowdown of small and large flows). The caller's memory. */
+/*
+ * By mix: ln(cost), ln(slowdown) of small and large flows, and of those with ECN and without, NAN
+ * where a mix does not have both. The caller's memory.
+ */
+enum { LADDER_COST, LADDER_MICE, LADDER_ELEPHANTS, LADDER_ECN, LADDER_NONECN, LADDER_VALUES };
 struct ladder_row {
-	double (*value)[3];
+	double (*value)[LADDER_VALUES];
 };
-enum { LADDER_COST, LADDER_MICE, LADDER_ELEPHANTS };
 
 int ladder_row_model(struct ladder *l, const struct model *m, struct ladder_row *ret);
 int ladder_row_step(struct ladder *l, unsigned int step, struct ladder_row *ret);
@@ -47,6 +50,7 @@ struct ladder_score {
 	struct ladder_interval over, loss, captured;
 	double worst_family;		/* mean loss in the worst of them */
 	double mice, elephants;		/* slowdowns, geometric means over mixes */
+	double ecn, nonecn;		/* over mixes that have both; NAN: there is none */
 };
 void ladder_score(const struct ladder *l, const struct ladder_row *row, struct ladder_score *out);
 /* Of the mixes of one family; false: there are none. */
