@@ -103,6 +103,9 @@ test_resume()
 	[ ! -e "$tmpdir/ddqn" ]; check_err $? "there is a model of a training that was killed"
 	refused "made under other settings" train ecn --algo ddqn --steps 4000 --seed 2 \
 		--workload "$sizes" $small -o "$tmpdir/ddqn"
+	printf '0 1000\n500 9000\n' > "$tmpdir/trace"
+	refused "made under other settings" train ecn --algo ddqn --steps 4000 \
+		--link-trace "$tmpdir/trace" --workload "$sizes" $small -o "$tmpdir/ddqn"
 	truncate -s -1 "$tmpdir/ddqn.checkpoint"
 	refused "not the" train ecn --algo ddqn --steps 4000 --workload "$sizes" $small \
 		-o "$tmpdir/ddqn"

@@ -51,6 +51,12 @@ static void describe(struct training *t)
 		files = crc32_z(files, (const Bytef *)d->bytes, d->n * sizeof(*d->bytes));
 		files = crc32_z(files, (const Bytef *)d->share, d->n * sizeof(*d->share));
 	}
+	for (size_t i = 0; i < l->files.traces; i++) {
+		const struct link_trace *trace = &l->files.trace[i];
+
+		files = crc32_z(files, (const Bytef *)trace->piece,
+				trace->n * sizeof(*trace->piece));
+	}
 	snprintf(t->settings, sizeof(t->settings), "%s reward %d seed %" PRIu64 " mixes %zu of %"
 		 PRIu64 " sizes %08lx epochs %u episodes %" PRIu64, learn_name(c->learn.kind),
 		 c->learn.reward, c->learn.seed, l->n, l->seed, files, l->files.epochs,
