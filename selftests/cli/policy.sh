@@ -141,8 +141,9 @@ test_refused()
 	refused "not a model" eval "$sizes" --workload "$sizes"
 	sed 's/kind tree/kind bush/' "$tmpdir/tree" > "$tmpdir/bad"
 	refused "damaged" eval "$tmpdir/bad" --workload "$sizes"
-	sed 's/sluice-model 1/sluice-model 9/' "$tmpdir/tree" > "$tmpdir/bad"
-	refused "another version" eval "$tmpdir/bad" --workload "$sizes"
+	# Of fewer features.
+	sed 's/sluice-model 2/sluice-model 1/' "$tmpdir/tree" > "$tmpdir/bad"
+	refused "another version; train it again" eval "$tmpdir/bad" --workload "$sizes"
 	head -c -3 "$tmpdir/tree" > "$tmpdir/bad"
 	refused "bytes long" eval "$tmpdir/bad" --workload "$sizes"
 }

@@ -66,9 +66,13 @@ static void features(void **state)
 	double x[FEATURES];
 
 	(void)state;
+	in.elephant_share = NAN;	/* measured in the second epoch only */
+	in.ect_share = 0.9;
 	feature_add(&sum, &in);
 	in.tx_bytes = 2.5e6;		/* all of C, and no mark */
 	in.ce_bytes = 0;
+	in.elephant_share = 0.25;
+	in.ect_share = 0.6;
 	feature_add(&sum, &in);
 	feature_get(&sum, x);
 	assert_true(fabs(x[FEATURE_bdp] - log2(50000 / 1500.0)) < 1e-9);
@@ -78,6 +82,20 @@ static void features(void **state)
 	assert_true(fabs(x[FEATURE_marked] - 125e3 / 3.75e6) < 1e-9);
 	assert_true(fabs(x[FEATURE_delay] - log2(5)) < 1e-9);	/* 8 * 1 ms / 2 ms = 4 */
 	assert_true(fabs(x[FEATURE_setting]) < 1e-9);
+	assert_true(fabs(x[FEATURE_elephants] - 0.25) < 1e-9);
+	assert_true(fabs(x[FEATURE_ect] - (0.9 * 1.25 + 0.6 * 2.5) / 3.75) < 1e-9);
+
+	/* Where nobody measures them they are what they mostly are; nothing beyond what a share is. */
+	sum = (struct feature_sum){ 0 };
+	in.elephant_share = in.ect_share = NAN;
+	feature_add(&sum, &in);
+	feature_get(&sum, x);
+	assert_true(x[FEATURE_elephants] == 0.75 && x[FEATURE_ect] == 1);
+	in.elephant_share = 7;
+	in.ect_share = -INFINITY;
+	feature_add(&sum, &in);
+	feature_get(&sum, x);
+	assert_true(x[FEATURE_elephants] == 1 && x[FEATURE_ect] == 1);
 }
 
 static void one_number(void **state)

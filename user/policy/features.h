@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a queue did over some epochs, as a few numbers without units, so that what is learned at one
- * rate and round-trip time holds at others.
+ * rate and round-trip time holds at others. What is not measured is what it is on most queues.
+ *
+ * A model knows its features by their places: another list needs another MODEL_VERSION (model.h).
  */
 #ifndef SLUICE_POLICY_FEATURES_H
 #define SLUICE_POLICY_FEATURES_H
@@ -16,7 +18,9 @@
 	X(backlog, "log2(1 + 8 * average backlog / (C * RTT))")			\
 	X(marked, "share of bytes that were marked")				\
 	X(delay, "log2(1 + 8 * sojourn p95 / RTT)")				\
-	X(setting, "log2 of qth_min / (C * RTT)")
+	X(setting, "log2 of qth_min / (C * RTT)")				\
+	X(elephants, "share of bytes by flows that had more than 100 KB")	\
+	X(ect, "share of bytes in ECN-capable packets")
 
 enum {
 #define X(name, text) FEATURE_##name,
@@ -30,6 +34,9 @@ const char *feature_name(int i);
 struct feature_sum {
 	unsigned int epochs;
 	double seconds, tx_bytes, ce_bytes, backlogged_s, backlog_byte_s, sojourn_s2, setting_s;
+	struct feature_share {
+		double bytes, of;	/* of epochs in which it was measured */
+	} elephants, ect;
 	struct ecn_interval last;
 };
 

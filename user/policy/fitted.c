@@ -225,6 +225,7 @@ void fitted_context(const double x[FEATURES], double context[FITTED_CONTEXT])
 	static const double unit[FEATURES] = {
 		[FEATURE_bdp] = 8, [FEATURE_used] = 1, [FEATURE_queued] = 1, [FEATURE_backlog] = 4,
 		[FEATURE_marked] = 1, [FEATURE_delay] = 6, [FEATURE_setting] = 5,
+		[FEATURE_elephants] = 1, [FEATURE_ect] = 1,
 	};
 
 	for (int i = 0; i < FEATURES; i++)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define MAGIC	"sluice-model 1"
+#define MAGIC	"sluice-model " MODEL_VERSION
 
 int model_set_numbers(struct model *m, const char *kind, const double *number, size_t n)
 {

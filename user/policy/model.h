@@ -2,7 +2,7 @@
 /*
  * A policy that was trained or tuned, in a file:
  *
- *	sluice-model 1
+ *	sluice-model 2
  *	kind tree
  *	command sluice train ecn ...
  *	bytes 1234
@@ -20,6 +20,7 @@
 
 #include "lib/err.h"
 
+#define MODEL_VERSION		"2"	/* another one for other features or payloads */
 #define MODEL_KIND_MAX		16
 #define MODEL_COMMAND_MAX	1024
 #define MODEL_BYTES_MAX		(64 << 20)
