@@ -20,7 +20,7 @@ static const struct mix_files files = { .sizes = &sizes, .name = names, .n = 1, 
 /* What each of the kinds is named for, and nothing of it elsewhere. */
 static void kinds(void **state)
 {
-	unsigned int gso = 0, without = 0, three = 0, told = 0;
+	unsigned int gso = 0, without = 0, three = 0, told = 0, seen = 0;
 
 	(void)state;
 	for (unsigned int i = 0; i < 300; i++) {
@@ -43,8 +43,10 @@ static void kinds(void **state)
 		without += m.kind == MIX_MIXED_ECN;
 		three += m.rtts == 3;
 		told += m.rate_told;
+		seen += m.flows_seen;
 	}
 	assert_true(gso > 70 && gso < 130 && without > 30 && three > 8 && told > 8);
+	assert_true(seen > 100 && seen < 200);
 }
 
 /* The next mix of a kind; the first is number "kind". */
@@ -99,6 +101,12 @@ static void see_shares(void *arg, struct ecn_interval *in)
 	s->elephants[1] = fmax(s->elephants[1], in->elephant_share);
 }
 
+static void see_nothing(void *arg, struct ecn_interval *in)
+{
+	(void)arg;
+	assert_true(isnan(in->ect_share) && isnan(in->elephant_share));
+}
+
 /* CUBIC without ECN fills the queue to its limit, and has slowdowns of its own. */
 static void mixed_ecn(void **state)
 {
@@ -108,6 +116,7 @@ static void mixed_ecn(void **state)
 
 	(void)state;
 	m.endless = 2;
+	m.flows_seen = true;
 	out = watch_run(&files, &m, 30000, NULL, see_shares, &s);
 	assert_true(out.dropped > 1e-4 && out.dropped < 0.1);
 	assert_true(out.ecn > 1 && out.nonecn > 1);
@@ -121,6 +130,10 @@ static void mixed_ecn(void **state)
 	out = watch_run(&files, &m, 30000, NULL, see_shares, &s);
 	assert_true(out.dropped < 1e-4 && isnan(out.ecn) && isnan(out.nonecn));
 	assert_true(s.ect[0] == 1);
+
+	/* Without a flow table nothing is known of either. */
+	m.flows_seen = false;
+	watch_run(&files, &m, 30000, NULL, see_nothing, NULL);
 }
 
 struct paths {

@@ -13,7 +13,7 @@
 #define EPOCH_PACKETS	500
 #define MTU_BITS	(1514 * 8.0)
 #define LIMIT_MIN	150000		/* of mixed-ECN: 100 packets */
-#define GSO_STREAM	0x47534f0000000000ULL
+#define HOST_STREAM	0x47534f0000000000ULL
 
 static const double rates_bps[] = { 100e6, 200e6, 500e6, 1e9 };
 static const double rtts_s[] = { 0.25e-3, 0.5e-3, 1e-3, 2e-3, 5e-3 };
@@ -79,14 +79,15 @@ static void draw_rate(const struct mix_files *files, struct rng *rng, struct mix
 	}
 }
 
-static uint32_t draw_gso(uint64_t seed, unsigned int index)
+/* By itself, so that the rest of the mix does not depend on it. */
+static void draw_host(uint64_t seed, unsigned int index, struct mix *m)
 {
 	struct rng root, rng;
 
-	/* By itself, so that the rest of the mix does not depend on it. */
 	rng_seed(&root, seed);
-	rng_split(&root, GSO_STREAM + index, &rng);
-	return rng_below(&rng, 3) ? 0 : PICK(&rng, gso_segments) * SIM_MSS;
+	rng_split(&root, HOST_STREAM + index, &rng);
+	m->gso_bytes = rng_below(&rng, 3) ? 0 : PICK(&rng, gso_segments) * SIM_MSS;
+	m->flows_seen = rng_below(&rng, 2);
 }
 
 void mix_draw(const struct mix_files *files, uint64_t seed, unsigned int index, struct mix *ret)
@@ -95,10 +96,11 @@ void mix_draw(const struct mix_files *files, uint64_t seed, unsigned int index, 
 	struct rng root, rng;
 	struct mix m = {
 		.phases = 1, .kind = index / files->n % MIX_KINDS, .rtts = 1, .rtt_of = { 1 },
-		.limit_bytes = MIX_LIMIT_BYTES, .gso_bytes = draw_gso(seed, index),
+		.limit_bytes = MIX_LIMIT_BYTES,
 	};
 	double load;
 
+	draw_host(seed, index, &m);
 	rng_seed(&root, seed);
 	rng_split(&root, index, &rng);
 	m.seed = rng_u64(&rng);

@@ -16,7 +16,8 @@
  *	rate		a link whose rate varies: two phases of the same arrivals, in one of them 0.5
  *			to 0.9 of the rate; where there are link traces, a part of one, scaled
  *
- * Senders are DCTCP but for mixed-ECN; in a third of all mixes they hand over packets of GSO.
+ * Senders are DCTCP but for mixed-ECN; in a third of all mixes they hand over packets of GSO, and in
+ * half of them the host knows its flows.
  *
  * A family is a file of sizes and a kind: mixes of one resemble each other, and
  * intervals are bootstrapped over families.
@@ -58,6 +59,7 @@ struct mix {
 	uint32_t limit_bytes;	/* of the queue */
 	unsigned int trace;	/* index of the link trace plus 1; 0: none */
 	double trace_from;	/* where in it the run begins, as a share of it */
+	bool flows_seen;	/* there is a flow table: what elephants and ECT have is known */
 	bool rate_told;		/* C is known as it varies; else it is the daemon's own estimate */
 	unsigned int endless, phases;
 	double phase_s;

@@ -283,10 +283,15 @@ static void observe(struct world *w, const struct sim_stage_stats *b, struct ecn
 		.avg_backlog_bytes = (b->backlog_byte_ns - a->backlog_byte_ns) / ns,
 		.sojourn_p95_s = p95 < 0 ? -1 : p95 / 1e9,
 		.active_flows = flows.unfinished,
-		.elephant_share = share(b->elephant_bytes - a->elephant_bytes, b->bytes - a->bytes),
-		.ect_share = share(b->ect_bytes - a->ect_bytes, b->bytes - a->bytes),
+		.elephant_share = NAN,
+		.ect_share = NAN,
 		.setting = w->setting,
 	};
+	if (w->mix.flows_seen) {
+		in->elephant_share = share(b->elephant_bytes - a->elephant_bytes,
+					   b->bytes - a->bytes);
+		in->ect_share = share(b->ect_bytes - a->ect_bytes, b->bytes - a->bytes);
+	}
 }
 
 void world_interval(const struct mix *m, struct ecn_interval *ret)
