@@ -513,6 +513,16 @@ void ecn_agent_stats(const struct ecn_agent *a, struct ecn_agent_stats *out)
 	out->updates = ddqn_updates(a->ddqn);
 }
 
+int ecn_agent_health(const struct ecn_agent *a)
+{
+	return ddqn_health(a->ddqn);
+}
+
+struct ddqn *ecn_agent_network(struct ecn_agent *a)
+{
+	return a->ddqn;
+}
+
 int ecn_agent_save(const struct ecn_agent *a, void **blob, size_t *size)
 {
 	return ddqn_save(a->ddqn, blob, size);

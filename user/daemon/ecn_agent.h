@@ -122,6 +122,11 @@ struct ecn_agent_stats {
 	double regret_spent;		/* of the budget, this hour */
 };
 void ecn_agent_stats(const struct ecn_agent *a, struct ecn_agent_stats *out);
+/* -EDOM: the latest gradient step was not finite, or values run away (ddqn_health()). */
+int ecn_agent_health(const struct ecn_agent *a);
+/* What values the candidates, for learning from data; it stays the agent's. */
+struct ddqn;
+struct ddqn *ecn_agent_network(struct ecn_agent *a);
 int ecn_agent_save(const struct ecn_agent *a, void **blob, size_t *size);
 int ecn_agent_load(struct ecn_agent *a, const void *blob, size_t size);
 

@@ -645,6 +645,16 @@ void steer_agent_stats(const struct steer_agent *a, struct steer_agent_stats *ou
 	out->updates = ddqn_updates(a->ddqn);
 }
 
+int steer_agent_health(const struct steer_agent *a)
+{
+	return ddqn_health(a->ddqn);
+}
+
+struct ddqn *steer_agent_network(struct steer_agent *a)
+{
+	return a->ddqn;
+}
+
 int steer_agent_save(const struct steer_agent *a, void **blob, size_t *size)
 {
 	return ddqn_save(a->ddqn, blob, size);

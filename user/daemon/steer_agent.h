@@ -104,6 +104,11 @@ struct steer_agent_stats {
 	double loss, reward_mean;
 };
 void steer_agent_stats(const struct steer_agent *a, struct steer_agent_stats *out);
+/* -EDOM: the latest gradient step was not finite, or values run away (ddqn_health()). */
+int steer_agent_health(const struct steer_agent *a);
+/* What values the candidates, for learning from data; it stays the agent's. */
+struct ddqn;
+struct ddqn *steer_agent_network(struct steer_agent *a);
 int steer_agent_save(const struct steer_agent *a, void **blob, size_t *size);
 int steer_agent_load(struct steer_agent *a, const void *blob, size_t size);
 

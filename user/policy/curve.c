@@ -29,40 +29,47 @@ void curve_free(struct curve *c)
 	*c = (struct curve){ 0 };
 }
 
-static void write_csv(const struct curve *c, FILE *f)
+static void write_csv(const struct curve *c, const struct curve_names *names, FILE *f)
 {
-	fputs("episode,reward,regret\n", f);
+	fprintf(f, "episode,%s,%s\n", names->beside, names->plotted);
 	for (size_t i = 0; i < c->n; i++)
-		fprintf(f, "%" PRIu64 ",%.6f,%.6f\n", c->point[i].episode, c->point[i].reward,
-			c->point[i].regret);
+		fprintf(f, "%" PRIu64 ",%.6f,%.6f\n", c->point[i].episode, c->point[i].beside,
+			c->point[i].plotted);
 }
 
-static void write_svg(const struct curve *c, FILE *f)
+static void write_svg(const struct curve *c, const struct curve_names *names, FILE *f)
 {
 	const double episodes = c->n ? c->point[c->n - 1].episode : 1;
-	double top = 0.1;
+	const double width = WIDTH - 2 * MARGIN, height = HEIGHT - 2 * MARGIN;
+	double top = 0.1, bottom = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		top = fmax(top, c->point[i].regret);
+	for (size_t i = 0; i < c->n; i++) {
+		top = fmax(top, c->point[i].plotted);
+		bottom = fmin(bottom, c->point[i].plotted);
+	}
 	fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
 		"font-family=\"sans-serif\" font-size=\"12\">\n"
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-		"<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"black\"/>\n",
-		WIDTH, HEIGHT, MARGIN, MARGIN, HEIGHT - MARGIN, WIDTH - MARGIN);
-	fprintf(f, "<text x=\"%d\" y=\"%d\">ln(cost / cost of the best threshold), to %.2f</text>\n"
+		"<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"black\"/>\n"
+		"<path d=\"M%d %.1fH%d\" fill=\"none\" stroke=\"silver\"/>\n",
+		WIDTH, HEIGHT, MARGIN, MARGIN, HEIGHT - MARGIN, WIDTH - MARGIN, MARGIN,
+		HEIGHT - MARGIN + height * bottom / (top - bottom), WIDTH - MARGIN);
+	fprintf(f, "<text x=\"%d\" y=\"%d\">%s, %.2f to %.2f</text>\n"
 		"<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f episodes</text>\n"
 		"<polyline fill=\"none\" stroke=\"steelblue\" stroke-width=\"2\" points=\"", MARGIN,
-		MARGIN - 10, top, WIDTH - MARGIN, HEIGHT - MARGIN + 20, episodes);
+		MARGIN - 10, names->text, bottom, top, WIDTH - MARGIN, HEIGHT - MARGIN + 20,
+		episodes);
 	for (size_t i = 0; i < c->n; i++)
-		fprintf(f, "%.1f,%.1f ",
-			MARGIN + (WIDTH - 2 * MARGIN) * c->point[i].episode / episodes,
+		fprintf(f, "%.1f,%.1f ", MARGIN + width * c->point[i].episode / episodes,
 			HEIGHT - MARGIN -
-			(HEIGHT - 2 * MARGIN) * fmax(c->point[i].regret, 0) / top);
+			height * (c->point[i].plotted - bottom) / (top - bottom));
 	fputs("\"/>\n</svg>\n", f);
 }
 
-static int write_one(const struct curve *c, const char *name, const char *ending,
-		     void (*content)(const struct curve *, FILE *), struct sl_err *e)
+static int write_one(const struct curve *c, const struct curve_names *names, const char *name,
+		     const char *ending,
+		     void (*content)(const struct curve *, const struct curve_names *, FILE *),
+		     struct sl_err *e)
 {
 	char path[4096];
 	FILE *f;
@@ -73,7 +80,7 @@ static int write_one(const struct curve *c, const char *name, const char *ending
 	f = fopen(path, "we");
 	if (!f)
 		return sl_err(e, -errno, "%s: %s", path, strerror(errno));
-	content(c, f);
+	content(c, names, f);
 	if (ferror(f))
 		r = -EIO;
 	if (fclose(f) && !r)
@@ -81,9 +88,10 @@ static int write_one(const struct curve *c, const char *name, const char *ending
 	return r ? sl_err(e, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
-int curve_write(const struct curve *c, const char *name, struct sl_err *e)
+int curve_write(const struct curve *c, const struct curve_names *names, const char *name,
+		struct sl_err *e)
 {
-	int r = write_one(c, name, "csv", write_csv, e);
+	int r = write_one(c, names, name, "csv", write_csv, e);
 
-	return r ? r : write_one(c, name, "svg", write_svg, e);
+	return r ? r : write_one(c, names, name, "svg", write_svg, e);
 }

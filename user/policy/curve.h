@@ -10,7 +10,7 @@
 
 struct curve_point {
 	uint64_t episode;
-	double reward, regret;	/* means since the last point */
+	double plotted, beside;	/* means since the last point */
 };
 
 struct curve {
@@ -18,9 +18,15 @@ struct curve {
 	size_t n;
 };
 
+struct curve_names {
+	const char *plotted, *beside;	/* columns */
+	const char *text;		/* what the picture shows */
+};
+
 int curve_add(struct curve *c, const struct curve_point *p);
 void curve_free(struct curve *c);
-/* NAME.csv and NAME.svg, the regret over the episodes. */
-int curve_write(const struct curve *c, const char *name, struct sl_err *e);
+/* NAME.csv, and NAME.svg with what is plotted over the episodes. */
+int curve_write(const struct curve *c, const struct curve_names *names, const char *name,
+		struct sl_err *e);
 
 #endif

@@ -90,7 +90,6 @@ void learn_free(struct learner *l)
 static int episode_ddqn(struct learner *l, uint64_t seed, struct outcome *out, double *reward)
 {
 	const struct mix *m = &l->lab->mix[ecn_env_mix(&l->env_config, seed)];
-	struct ecn_agent_stats stats;
 	struct ecn_decision d;
 	struct ecn_interval in;
 	struct qdisc_triple t;
@@ -119,13 +118,13 @@ static int episode_ddqn(struct learner *l, uint64_t seed, struct outcome *out, d
 		world_set(w, &d.triple);
 		ecn_agent_applied(l->agent, 0, true);
 		ecn_agent_train(l->agent, GRADIENT_STEPS);
-	} while (!last);
+		r = ecn_agent_health(l->agent);
+	} while (!r && !last);
 	if (r >= 0)
 		r = world_end(w, out);
 	world_free(w);
-	ecn_agent_stats(l->agent, &stats);
 	*reward = active > 0 ? sum / active : 0;
-	return r < 0 ? r : isfinite(stats.loss) ? 0 : -EDOM;
+	return r;
 }
 
 static int act(struct learner *l, const float *x)
