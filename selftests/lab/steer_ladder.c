@@ -5,6 +5,7 @@
  *	steer_ladder [--seconds S] [--seeds N] [--agents N] [--train S] [--loads A,B,C]
  *		     [--interval-ms MS] [--stack-ns NS] [--reward NAME] [--stale N] [--no-hold]
  *		     [--tune N] [--capture FILE.pcap] [--sizes FILE] [--families N] [--tsv FILE]
+ *		     [--jobs N]
  *
  * Workloads are all families of user/policy/steer_workloads.h at all loads. Half of them are for
  * training and tuning, the others for the test, like the squares of a chessboard: no workload is
@@ -30,82 +31,27 @@
 #include <string.h>
 
 #include "lib/rank.h"
-#include "lib/rng.h"
-#include "policy/steer_workloads.h"
+#include "policy/steer_board.h"
+#include "policy/steer_learn.h"
 
-#define WORKLOADS_MAX	64
-#define SEEDS_MAX	8
-#define RIVALS_MAX	24
-#define LOADS_MAX	8
-#define SETTINGS	6
-#define TEST_SEED	1000
-#define TUNE_SEED	5000
-#define BOOTSTRAPS	2000
-#define WARMUP_S	2.0
-#define TURN_S		10.0	/* that the agent learns on one workload before the next */
+#define AGENTS_MAX	10
 #define GATE		0.8
 
-/*
- * X(name, throughput, latency, imbalance, moves, fine): weights, and whether the reference is a
- * tenth.
- */
-#define REWARDS(X)					\
-	X(daemon, 1, 0.1, 1, 0.02, 0)			\
-	X(no_moves, 1, 0.1, 1, 0, 0)			\
-	X(latency, 1, 0.3, 0, 0.002, 0)			\
-	X(fine, 1, 0.3, 0, 0.002, 1)			\
-	X(throughput, 1, 0, 0, 0, 0)
-
-static const struct reward {
-	const char *name;
-	struct steer_reward_weights w;
-	bool fine;
-} rewards[] = {
-#define X(name, t, l, i, m, fine) { #name, { t, l, i, m, 1e-3 }, fine },
-	REWARDS(X)
-#undef X
-};
-#define N_REWARDS (sizeof(rewards) / sizeof(rewards[0]))
-
-/* What is tried for every tunable baseline; those that do not matter to it are the same to it. */
-static const struct steer_tuning settings[SETTINGS] = {
-	{ .max_moves = 4, .ewma = 0.5, .move_cost = 0.01, .imbalance = 0.05 },
-	{ .max_moves = 1, .ewma = 0.5, .move_cost = 0.01, .imbalance = 0.05 },
-	{ .max_moves = 32, .ewma = 0.5, .move_cost = 0.01, .imbalance = 0.05 },
-	{ .max_moves = 4, .ewma = 0.2, .move_cost = 0.03, .imbalance = 0.1 },
-	{ .max_moves = 32, .ewma = 0.2, .move_cost = 0.002, .imbalance = 0.02 },
-	{ .max_moves = 4, .ewma = 1, .move_cost = 0.05, .imbalance = 0.15 },
-};
-
 struct options {
-	double seconds, train_s, interval_s, stack_ns, loads[LOADS_MAX];
-	unsigned int seeds, agents, n_loads, stale, families, tune;
-	bool no_hold;
-	const struct reward *reward;
-	const struct dist *sizes;
-	const struct cpus_capture *capture;
+	double seconds, train_s;
+	unsigned int seeds, agents, families, tune, jobs;
+	const struct steer_reward_kind *reward;
+	struct steer_lab_config lab;
 	FILE *tsv;
 };
 
-struct rival {
-	char name[48];
-	const struct steer_policy_ops *ops;
-	struct steer_policy_config config;
-	void *blob;			/* of a trained agent */
-	size_t size;
-	struct steer_outcome out[WORKLOADS_MAX][SEEDS_MAX];
-};
-
 static struct options o = {
-	.seconds = 10, .seeds = 2, .agents = 3, .train_s = 1200, .interval_s = 0.1,
-	.stack_ns = 10000, .loads = { 0.5, 0.65, 0.8 }, .n_loads = 3, .reward = &rewards[0],
-	.families = WORKLOADS_MAX, .tune = SETTINGS,
+	.seconds = 10, .seeds = 2, .agents = 3, .train_s = 1200, .jobs = 1,
+	.families = STEER_LAB_WORKLOADS, .tune = STEER_LAB_SETTINGS,
 };
-static struct steer_workload workload[WORKLOADS_MAX];
-static size_t n_workloads;
-static struct rival rival[RIVALS_MAX];
-static size_t n_rivals;
-static double simulated_s;
+static struct steer_lab lab;
+static struct steer_board board = { .lab = &lab };
+static struct model agent[AGENTS_MAX];
 
 static _Noreturn void fail(const char *text)
 {
@@ -113,194 +59,79 @@ static _Noreturn void fail(const char *text)
 	exit(1);
 }
 
-static size_t family_of(size_t i)
+/* --- rows ------------------------------------------------------------------------------ */
+
+/* A training without files: its episodes, then its model. */
+static void learn(uint64_t seed, struct model *m)
 {
-	return i / o.n_loads;
-}
+	struct steer_learn_config c = {
+		.lab = &lab, .reward = o.reward, .seed = seed,
+		.turn_s = fmin(STEER_LAB_TURN_S, o.train_s),
+	};
+	const double each = steer_lab_run_s(c.turn_s);
+	double plotted, reward = 0, done = 0;
+	void *learner;
 
-static bool is_test(size_t i)
-{
-	return (family_of(i) + i % o.n_loads) % 2;
-}
-
-static struct steer_env_params environment(size_t w)
-{
-	struct steer_env_params p;
-	struct sl_err e;
-
-	steer_env_params_default(&p);
-	/* As many changes for a decision as the daemon's defaults allow. */
-	p.changes_per_s = (unsigned int)(p.changes_per_s * p.interval_s / o.interval_s);
-	p.interval_s = o.interval_s;
-	p.warmup = (unsigned int)ceil(fmin(WARMUP_S, o.seconds) / o.interval_s);
-	p.stale = o.stale;
-	p.cpus.costs.stack_ns = o.stack_ns;
-	if (o.no_hold)
-		p.cpus.config.flags |= SLUICE_STEER_F_NO_HOLD;
-	if (steer_workload_fill(&workload[w], o.sizes, o.capture, &p, &e))
-		fail(e.text);
-	return p;
-}
-
-static struct steer_policy *make(const struct rival *r)
-{
-	struct steer_policy *p;
-	struct sl_err e;
-
-	if (steer_policy_new(r->ops, &r->config, &p, &e))
-		fail(e.text);
-	if (r->blob && steer_agent_load(steer_policy_agent(p), r->blob, r->size))
-		fail("the agent cannot be loaded");
-	return p;
-}
-
-static struct steer_outcome run(size_t w, uint64_t seed, struct steer_policy *p, double seconds)
-{
-	const struct steer_env_params env = environment(w);
-	struct steer_outcome out;
-	struct sl_err e;
-
-	if (steer_env_run(&env, seed, p, env.warmup + (unsigned int)ceil(seconds / o.interval_s),
-			  &out, &e))
-		fail(e.text);
-	simulated_s += seconds + env.warmup * o.interval_s;
-	return out;
-}
-
-/* --- tuning and training ------------------------------------------------------------- */
-
-static double training_cost(struct rival *r)
-{
-	double sum = 0;
-
-	for (size_t w = 0; w < n_workloads; w++) {
-		struct steer_policy *p;
-
-		if (is_test(w))
-			continue;
-		p = make(r);
-		sum += log(run(w, TUNE_SEED, p, o.seconds).cost_us);
-		steer_policy_free(p);
-	}
-	return sum;
-}
-
-static void tune(struct rival *r)
-{
-	const double begin = simulated_s;
-	double best = INFINITY;
-	size_t pick = 0;
-
-	if (!*r->ops->tunables || o.tune < 2)
-		return;
-	for (size_t i = 0; i < o.tune; i++) {
-		double cost;
-
-		r->config.tuning = settings[i];
-		cost = training_cost(r);
-		if (cost < best) {
-			best = cost;
-			pick = i;
-		}
-	}
-	r->config.tuning = settings[pick];
-	printf("tuned %-10s max_moves %g, ewma %g, move_cost %g, imbalance %g; %.0f s simulated\n",
-	       r->name, r->config.tuning.max_moves, r->config.tuning.ewma,
-	       r->config.tuning.move_cost, r->config.tuning.imbalance, simulated_s - begin);
-	fflush(stdout);
-}
-
-/* In short turns, so that the replay buffer does not hold one workload only. */
-static void learn(struct rival *r, uint64_t seed)
-{
-	const double begin = simulated_s;
-	struct steer_agent_stats st;
-	struct steer_policy *p;
-	uint64_t turn = 0;
-
-	r->config.agent.seed = seed;
-	r->config.agent.explore = r->config.agent.learn = true;
-	r->config.agent.weights = o.reward->w;
-	if (o.reward->fine)
-		r->config.agent.weights.latency_ref_s /= 10;
-	p = make(r);
-	while (simulated_s - begin < o.train_s)
-		for (size_t w = 0; w < n_workloads && simulated_s - begin < o.train_s; w++) {
-			if (is_test(w))
-				continue;
-			steer_agent_restart(steer_policy_agent(p));
-			run(w, seed * 1000003 + turn++, p, fmin(TURN_S, o.train_s));
-		}
-	steer_agent_stats(steer_policy_agent(p), &st);
-	if (steer_agent_save(steer_policy_agent(p), &r->blob, &r->size) < 0)
+	for (size_t w = 0; w < STEER_LAB_WORKLOADS; w++)
+		c.still_us[w] = 1;
+	if (steer_learn_ops.make(&c, &learner))
 		fail("out of memory");
-	steer_policy_free(p);
-	r->config.agent.explore = r->config.agent.learn = false;
-	printf("learnt %-9s %.0f s simulated, %llu decisions, %llu gradient steps, reward %.3f\n",
-	       r->name, simulated_s - begin, (unsigned long long)st.decisions,
-	       (unsigned long long)st.updates, st.reward_mean);
+	for (uint64_t n = 0; done < o.train_s; n++, done += each)
+		if (steer_learn_ops.episode(learner, n, &plotted, &reward))
+			fail("the training failed");
+	if (steer_learn_ops.model(learner, m))
+		fail("out of memory");
+	steer_learn_ops.free(learner);
+	printf("learnt agent %llu: %.0f s simulated, last reward %.3f\n",
+	       (unsigned long long)seed, done, reward);
 	fflush(stdout);
 }
 
-static void add_rivals(void)
+static void add_rows(const struct par *par)
 {
-	for (size_t i = 0; i < steer_policies_n; i++) {
-		const bool learns = !strcmp(steer_policies[i]->name, "agent");
+	struct sl_err e;
+	char name[48];
 
-		for (unsigned int k = 0; k < (learns ? o.agents : 1); k++) {
-			struct rival *r = &rival[n_rivals++];
+	if (steer_board_baselines(&board, par, o.tune, &e))
+		fail(e.text);
+	for (size_t i = 0; i < board.n; i++) {
+		const struct steer_tuning *t = &board.row[i]->tuning;
 
-			r->ops = steer_policies[i];
-			steer_policy_config_default(&r->config);
-			snprintf(r->name, sizeof(r->name), learns ? "%s %u" : "%s", r->ops->name,
-				 k + 1);
-			if (learns)
-				learn(r, k + 1);
-			else
-				tune(r);
-		}
+		if (*board.row[i]->ops->tunables && o.tune > 1)
+			printf("tuned %-10s max_moves %g, ewma %g, move_cost %g, imbalance %g\n",
+			       board.row[i]->name, t->max_moves, t->ewma, t->move_cost,
+			       t->imbalance);
 	}
-}
-
-static void test_all(void)
-{
-	for (size_t i = 0; i < n_rivals; i++)
-		for (size_t w = 0; w < n_workloads; w++)
-			for (unsigned int s = 0; s < o.seeds; s++) {
-				struct steer_policy *p;
-
-				if (!is_test(w))
-					continue;
-				p = make(&rival[i]);
-				rival[i].out[w][s] = run(w, TEST_SEED + s, p, o.seconds);
-				steer_policy_free(p);
-				if (rival[i].out[w][s].digest != rival[0].out[w][s].digest)
-					fail("arrivals depend on the policy");
-			}
+	for (unsigned int k = 0; k < o.agents; k++) {
+		learn(k + 1, &agent[k]);
+		snprintf(name, sizeof(name), "agent %u", k + 1);
+		if (!steer_board_add(&board, name, steer_policy_find("agent", NULL), &agent[k]))
+			fail("out of memory");
+	}
 }
 
 /* --- the gate -------------------------------------------------------------------------- */
 
-static double paid(const struct reward *r, const struct steer_outcome *out)
+static double paid(const struct steer_reward_kind *r, const struct steer_outcome *out)
 {
 	struct steer_reward_terms t = out->terms;
 
 	if (r->fine)
 		t.latency = out->latency_fine;
-	return steer_reward(&t, &r->w);
+	return steer_reward(&t, &r->weights);
 }
 
-static double correlation(const struct reward *reward, size_t w)
+static double correlation(const struct steer_reward_kind *reward, size_t w)
 {
-	double good[RIVALS_MAX] = { 0 }, got[RIVALS_MAX] = { 0 };
+	double good[STEER_BOARD_ROWS] = { 0 }, got[STEER_BOARD_ROWS] = { 0 };
 	size_t n = 0;
 
-	for (size_t i = 0; i < n_rivals; i++) {
-		if (rival[i].ops->no_program)
+	for (size_t i = 0; i < board.n; i++) {
+		if (board.row[i]->ops->no_program)
 			continue;
 		for (unsigned int s = 0; s < o.seeds; s++) {
-			good[n] -= log(rival[i].out[w][s].cost_us);
-			got[n] += paid(reward, &rival[i].out[w][s]);
+			good[n] -= log(board.row[i]->out[w][s].cost_us);
+			got[n] += paid(reward, &board.row[i]->out[w][s]);
 		}
 		n++;
 	}
@@ -310,186 +141,72 @@ static double correlation(const struct reward *reward, size_t w)
 static void print_gate(void)
 {
 	printf("\nThe gate: rank correlation of reward and cost, over %zu policies\n%-18s",
-	       n_rivals - 1, "");
-	for (size_t k = 0; k < N_REWARDS; k++)
-		printf(" %11s", rewards[k].name);
+	       board.n - 1, "");
+	for (size_t k = 0; k < steer_rewards_n; k++)
+		printf(" %11s", steer_rewards[k].name);
 	printf("\n");
-	for (size_t w = 0; w < n_workloads; w++) {
-		if (!is_test(w))
+	for (size_t w = 0; w < lab.n; w++) {
+		if (!lab.test[w])
 			continue;
-		printf("%-11s %3.0f %% ", workload[w].family, 100 * workload[w].load);
-		for (size_t k = 0; k < N_REWARDS; k++)
-			printf(" %11.2f", correlation(&rewards[k], w));
+		printf("%-11s %3.0f %% ", lab.workload[w].family, 100 * lab.workload[w].load);
+		for (size_t k = 0; k < steer_rewards_n; k++)
+			printf(" %11.2f", correlation(&steer_rewards[k], w));
 		printf("\n");
 	}
 	printf("at least %.1f in    ", GATE);
-	for (size_t k = 0; k < N_REWARDS; k++) {
-		unsigned int pass = 0, all = 0;
+	for (size_t k = 0; k < steer_rewards_n; k++) {
+		unsigned int pass = 0;
 
-		for (size_t w = 0; w < n_workloads; w++)
-			if (is_test(w)) {
-				all++;
-				pass += correlation(&rewards[k], w) >= GATE;
-			}
-		printf("     %2u / %2u", pass, all);
+		for (size_t w = 0; w < lab.n; w++)
+			pass += lab.test[w] && correlation(&steer_rewards[k], w) >= GATE;
+		printf("     %2u / %2zu", pass, lab.tests);
 	}
 	printf("\n");
 }
 
 /* --- the table --------------------------------------------------------------------------- */
 
-static int ascending(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static const struct rival *find(const char *name)
-{
-	for (size_t i = 0; i < n_rivals; i++)
-		if (!strcmp(rival[i].name, name))
-			return &rival[i];
-	fail("a policy is missing");
-}
-
-/* log(cost / cost of the other), the mean over seeds. */
-static double over(const struct rival *r, const struct rival *other, size_t w)
-{
-	double sum = 0;
-
-	for (unsigned int s = 0; s < o.seeds; s++)
-		sum += log(r->out[w][s].cost_us / other->out[w][s].cost_us);
-	return sum / o.seeds;
-}
-
-static double mean_over(const struct rival *r, const struct rival *other)
-{
-	double sum = 0;
-	size_t n = 0;
-
-	for (size_t w = 0; w < n_workloads; w++)
-		if (is_test(w)) {
-			sum += over(r, other, w);
-			n++;
-		}
-	return sum / (double)n;
-}
-
-/* The 2.5 % and 97.5 % quantiles of mean_over(), families drawn with replacement. */
-static void bootstrap(const struct rival *r, const struct rival *other, double *low, double *high)
-{
-	static double mean[BOOTSTRAPS];
-	const size_t families = family_of(n_workloads - 1) + 1;
-	struct rng rng;
-
-	rng_seed(&rng, 1);
-	for (int b = 0; b < BOOTSTRAPS; b++) {
-		double sum = 0;
-		size_t n = 0;
-
-		while (!n)
-			for (size_t k = 0; k < families; k++) {
-				const size_t f = rng_below(&rng, (uint32_t)families);
-
-				for (size_t w = f * o.n_loads; w < (f + 1) * o.n_loads; w++)
-					if (is_test(w)) {
-						sum += over(r, other, w);
-						n++;
-					}
-			}
-		mean[b] = sum / (double)n;
-	}
-	qsort(mean, BOOTSTRAPS, sizeof(*mean), ascending);
-	*low = mean[BOOTSTRAPS / 40];
-	*high = mean[BOOTSTRAPS - 1 - BOOTSTRAPS / 40];
-}
-
-/* Means over test workloads and seeds of what a policy led to. */
-static struct steer_outcome summary(const struct rival *r)
-{
-	struct steer_outcome sum = { 0 };
-	double n = 0;
-
-	for (size_t w = 0; w < n_workloads; w++)
-		for (unsigned int s = 0; s < o.seeds && is_test(w); s++, n++) {
-			const struct steer_outcome *x = &r->out[w][s];
-
-			sum.mean_us += log(x->mean_us);
-			sum.p99_us += log(x->p99_us);
-			sum.dropped += x->dropped;
-			sum.reordered += x->reordered;
-			sum.moves_per_s += x->moves_per_s;
-			sum.reward += x->reward;
-		}
-	sum.mean_us = exp(sum.mean_us / n);
-	sum.p99_us = exp(sum.p99_us / n);
-	sum.dropped /= n;
-	sum.reordered /= n;
-	sum.moves_per_s /= n;
-	sum.reward /= n;
-	return sum;
-}
-
-/* The best row for each workload, of those that a host could run and that did not learn. */
-static void print_best(const struct rival *oracle)
-{
-	double sum = 0;
-	size_t n = 0;
-
-	for (size_t w = 0; w < n_workloads; w++) {
-		double best = INFINITY;
-
-		if (!is_test(w))
-			continue;
-		for (size_t i = 0; i < n_rivals; i++)
-			if (!rival[i].ops->unguarded && !rival[i].ops->placer && !rival[i].blob)
-				best = fmin(best, over(&rival[i], oracle, w));
-		sum += best;
-		n++;
-	}
-	printf("%-11s %8.1f%%   the best baseline for each workload, in hindsight\n", "(best)",
-	       100 * expm1(sum / (double)n));
-}
-
 static void print_table(void)
 {
-	const struct rival *oracle = find("oracle"), *still = find("static");
-	const double to_win = mean_over(still, oracle);
+	const struct steer_row *oracle = steer_board_find(&board, "oracle");
+	const struct steer_row *still = steer_board_find(&board, "static");
+	const double to_win = steer_board_mean(&board, still, oracle);
 
 	printf("\n%-11s %9s %17s %7s %9s %9s %9s %10s %8s %7s\n", "policy", "over", "95 % interval",
 	       "won", "mean us", "p99 us", "dropped", "overtaken", "moves/s", "reward");
-	for (size_t i = 0; i < n_rivals; i++) {
-		const struct rival *r = &rival[i];
-		const struct steer_outcome x = summary(r);
+	for (size_t i = 0; i < board.n; i++) {
+		const struct steer_row *r = board.row[i];
+		const struct steer_outcome x = steer_board_summary(&board, r);
 		double low, high;
 
-		bootstrap(r, oracle, &low, &high);
+		steer_board_interval(&board, r, oracle, &low, &high);
 		printf("%-11s %8.1f%% [%6.1f, %6.1f]%% %6.0f%%", r->name,
-		       100 * expm1(mean_over(r, oracle)), 100 * expm1(low), 100 * expm1(high),
-		       to_win > 0 ? 100 * mean_over(still, r) / to_win : NAN);
+		       100 * expm1(steer_board_mean(&board, r, oracle)), 100 * expm1(low),
+		       100 * expm1(high),
+		       to_win > 0 ? 100 * steer_board_mean(&board, still, r) / to_win : NAN);
 		printf(" %9.1f %9.1f %8.3f%% %9.4f%% %8.2f %7.3f\n", x.mean_us, x.p99_us,
 		       100 * x.dropped, 100 * x.reordered, x.moves_per_s, x.reward);
 	}
-	print_best(oracle);
+	printf("%-11s %8.1f%%   the best baseline for each workload, in hindsight\n", "(best)",
+	       100 * expm1(steer_board_hindsight(&board, oracle)));
 	printf("(over the oracle's cost; mean and p99 are geometric means over test workloads)\n");
 }
 
 static void print_workloads(void)
 {
 	printf("\nCost in us, by test workload\n%-18s", "");
-	for (size_t i = 0; i < n_rivals; i++)
-		printf(" %10s", rival[i].name);
+	for (size_t i = 0; i < board.n; i++)
+		printf(" %10s", board.row[i]->name);
 	printf("\n");
-	for (size_t w = 0; w < n_workloads; w++) {
-		if (!is_test(w))
+	for (size_t w = 0; w < lab.n; w++) {
+		if (!lab.test[w])
 			continue;
-		printf("%-11s %3.0f %% ", workload[w].family, 100 * workload[w].load);
-		for (size_t i = 0; i < n_rivals; i++) {
+		printf("%-11s %3.0f %% ", lab.workload[w].family, 100 * lab.workload[w].load);
+		for (size_t i = 0; i < board.n; i++) {
 			double sum = 0;
 
 			for (unsigned int s = 0; s < o.seeds; s++)
-				sum += log(rival[i].out[w][s].cost_us);
+				sum += log(board.row[i]->out[w][s].cost_us);
 			printf(" %10.0f", exp(sum / o.seeds));
 		}
 		printf("\n");
@@ -501,10 +218,10 @@ static void write_tsv(FILE *f)
 	fprintf(f, "policy\tfamily\tload\tseed\tcost_us\tmean_us\tp50_us\tp99_us\tp999_us\t"
 		"dropped\treordered\tcold\tmoves_per_s\trefused_per_s\treward\tutil_max\t"
 		"throughput\tlatency\timbalance\tmoves\tlatency_fine\n");
-	for (size_t i = 0; i < n_rivals; i++)
-		for (size_t w = 0; w < n_workloads; w++)
-			for (unsigned int s = 0; s < o.seeds && is_test(w); s++) {
-				const struct steer_outcome *x = &rival[i].out[w][s];
+	for (size_t i = 0; i < board.n; i++)
+		for (size_t w = 0; w < lab.n; w++)
+			for (unsigned int s = 0; s < o.seeds && lab.test[w]; s++) {
+				const struct steer_outcome *x = &board.row[i]->out[w][s];
 				const double v[] = {
 					x->cost_us, x->mean_us, x->p50_us, x->p99_us, x->p999_us,
 					x->dropped, x->reordered, x->cold, x->moves_per_s,
@@ -513,8 +230,9 @@ static void write_tsv(FILE *f)
 					x->terms.imbalance, x->terms.moves, x->latency_fine,
 				};
 
-				fprintf(f, "%s\t%s\t%g\t%u", rival[i].name, workload[w].family,
-					workload[w].load, TEST_SEED + s);
+				fprintf(f, "%s\t%s\t%g\t%u", board.row[i]->name,
+					lab.workload[w].family, lab.workload[w].load,
+					STEER_LAB_TEST_SEED + s);
 				for (size_t k = 0; k < sizeof(v) / sizeof(v[0]); k++)
 					fprintf(f, "\t%.8g", v[k]);
 				fprintf(f, "\n");
@@ -538,20 +256,28 @@ static double number(const char *text, double low, double high, const char *opti
 
 static void parse_loads(char *text)
 {
-	o.n_loads = 0;
-	for (char *word = strtok(text, ","); word && o.n_loads < LOADS_MAX;
+	o.lab.n_loads = 0;
+	for (char *word = strtok(text, ","); word && o.lab.n_loads < STEER_LAB_LOADS;
 	     word = strtok(NULL, ","))
-		o.loads[o.n_loads++] = number(word, 0.01, 3, "loads");
-	if (!o.n_loads)
+		o.lab.loads[o.lab.n_loads++] = number(word, 0.01, 3, "loads");
+	if (!o.lab.n_loads)
 		fail("--loads needs numbers");
 }
 
-static const struct reward *parse_reward(const char *name)
+/* The first so many, as a list. */
+static void keep_families(void)
 {
-	for (size_t i = 0; i < N_REWARDS; i++)
-		if (!strcmp(rewards[i].name, name))
-			return &rewards[i];
-	fail("there is no reward of that name");
+	static const char *const name[] = {
+#define X(name, text) #name,
+		STEER_FAMILIES(X)
+#undef X
+	};
+	static char list[256];
+
+	for (size_t i = 0; i < o.families && i < sizeof(name) / sizeof(name[0]); i++)
+		if (strcmp(name[i], "capture") || o.lab.capture)
+			sprintf(list + strlen(list), "%s%s", i ? "," : "", name[i]);
+	o.lab.families = list;
 }
 
 static void parse(int argc, char **argv)
@@ -572,6 +298,7 @@ static void parse(int argc, char **argv)
 		{ "sizes", required_argument, NULL, 'z' },
 		{ "families", required_argument, NULL, 'f' },
 		{ "tsv", required_argument, NULL, 'v' },
+		{ "jobs", required_argument, NULL, 'j' },
 		{ 0 },
 	};
 	static struct cpus_capture capture;
@@ -583,31 +310,34 @@ static void parse(int argc, char **argv)
 		if (c == 's')
 			o.seconds = number(optarg, 0.1, 1e5, names[i].name);
 		else if (c == 'n')
-			o.seeds = (unsigned int)number(optarg, 1, SEEDS_MAX, names[i].name);
+			o.seeds = (unsigned int)number(optarg, 1, STEER_BOARD_SEEDS, names[i].name);
 		else if (c == 'a')
-			o.agents = (unsigned int)number(optarg, 0, 10, names[i].name);
+			o.agents = (unsigned int)number(optarg, 0, AGENTS_MAX, names[i].name);
 		else if (c == 't')
 			o.train_s = number(optarg, 0.1, 1e7, names[i].name);
 		else if (c == 'l')
 			parse_loads(optarg);
 		else if (c == 'i')
-			o.interval_s = number(optarg, 1, 60000, names[i].name) / 1e3;
+			o.lab.interval_s = number(optarg, 1, 60000, names[i].name) / 1e3;
 		else if (c == 'k')
-			o.stack_ns = number(optarg, 1, 1e7, names[i].name);
+			o.lab.stack_ns = number(optarg, 1, 1e7, names[i].name);
 		else if (c == 'r')
-			o.reward = parse_reward(optarg);
+			o.reward = steer_reward_find(optarg);
 		else if (c == 'o')
-			o.stale = (unsigned int)number(optarg, 0, 16, names[i].name);
+			o.lab.stale = (unsigned int)number(optarg, 0, 16, names[i].name);
 		else if (c == 'u')
-			o.tune = (unsigned int)number(optarg, 1, SETTINGS, names[i].name);
+			o.tune = (unsigned int)number(optarg, 1, STEER_LAB_SETTINGS, names[i].name);
 		else if (c == 'h')
-			o.no_hold = true;
+			o.lab.no_hold = true;
 		else if (c == 'f')
-			o.families = (unsigned int)number(optarg, 1, WORKLOADS_MAX, names[i].name);
+			o.families = (unsigned int)number(optarg, 1, STEER_LAB_WORKLOADS,
+							  names[i].name);
+		else if (c == 'j')
+			o.jobs = (unsigned int)number(optarg, 1, 64, names[i].name);
 		else if (c == 'c' && cpus_capture_read(optarg, &capture, &e) == 0)
-			o.capture = &capture;
+			o.lab.capture = &capture;
 		else if (c == 'z' && dist_read(optarg, &sizes, &e) == 0)
-			o.sizes = &sizes;
+			o.lab.sizes = &sizes;
 		else if (c == 'v' && (o.tsv = fopen(optarg, "w")) != NULL)
 			continue;
 		else if (c == 'v')
@@ -617,40 +347,45 @@ static void parse(int argc, char **argv)
 		else
 			exit(2);
 	}
+	if (!o.reward)
+		fail("there is no reward of that name");
 	if (optind != argc)
 		fail("what is it to do with a word that is no option?");
 }
 
 int main(int argc, char **argv)
 {
-	size_t tests = 0;
+	struct par par = { 0 };
+	struct sl_err e;
 
+	steer_lab_config_default(&o.lab);
+	o.reward = &steer_rewards[0];
 	parse(argc, argv);
-	n_workloads = steer_workloads(o.loads, o.n_loads, o.capture != NULL, workload,
-				      WORKLOADS_MAX);
-	n_workloads -= n_workloads % o.n_loads;
-	if (n_workloads > o.families * o.n_loads)
-		n_workloads = o.families * o.n_loads;
-	for (size_t w = 0; w < n_workloads; w++)
-		tests += is_test(w);
-	if (!tests || tests == n_workloads)
+	keep_families();
+	par.jobs = o.jobs;
+	board.seconds = o.seconds;
+	board.seeds = o.seeds;
+	if (steer_lab_init(&lab, &o.lab, &e))
+		fail(e.text);
+	if (!lab.tests || lab.tests == lab.n)
 		fail("too few workloads to split");
 	printf("%zu workloads to learn from, %zu for the test; %u seeds, %g s each after %g s; "
-	       "decisions each %g ms\n", n_workloads - tests, tests, o.seeds, o.seconds,
-	       fmin(WARMUP_S, o.seconds), 1e3 * o.interval_s);
+	       "decisions each %g ms\n", lab.n - lab.tests, lab.tests, o.seeds, o.seconds,
+	       steer_lab_run_s(o.seconds) - o.seconds, 1e3 * o.lab.interval_s);
 	printf("stack %g ns a packet, loads %u intervals old%s; agents learn by the reward '%s'\n",
-	       o.stack_ns, o.stale, o.no_hold ? ", no hold" : "", o.reward->name);
-	add_rivals();
-	test_all();
+	       o.lab.stack_ns, o.lab.stale, o.lab.no_hold ? ", no hold" : "", o.reward->name);
+	add_rows(&par);
+	if (steer_board_run(&board, &par, &e))
+		fail(e.text);
 	print_gate();
 	print_workloads();
 	print_table();
-	printf("%.0f s simulated in all\n", simulated_s);
 	if (o.tsv) {
 		write_tsv(o.tsv);
 		fclose(o.tsv);
 	}
-	for (size_t i = 0; i < n_rivals; i++)
-		free(rival[i].blob);
+	steer_board_free(&board);
+	for (unsigned int k = 0; k < o.agents; k++)
+		model_free(&agent[k]);
 	return 0;
 }
