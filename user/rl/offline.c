@@ -248,6 +248,50 @@ int bc_load(struct bc *b, const void *blob, size_t size)
 	return r;
 }
 
+int bc_new_like(const struct ddqn *d, struct bc **ret)
+{
+	const struct ddqn_config *c = &d->config;
+
+	return bc_new(&(struct bc_config){
+		.features = c->features, .outputs = c->outputs, .max_rows = c->max_rows,
+		.hidden = { c->hidden[0], c->hidden[1] }, .batch = c->batch,
+		.learning_rate = c->learning_rate, .grad_clip = c->grad_clip, .seed = c->seed,
+	}, ret);
+}
+
+static bool alike(const struct bc *b, const struct ddqn *d)
+{
+	return b->mlp.layers == d->online.layers &&
+	       !memcmp(b->mlp.dim, d->online.dim, (b->mlp.layers + 1) * sizeof(b->mlp.dim[0]));
+}
+
+int bc_give(const struct bc *b, struct ddqn *d)
+{
+	const size_t size = b->mlp.n_params * sizeof(float);
+
+	if (!alike(b, d))
+		return -EINVAL;
+	memcpy(d->online.params, b->mlp.params, size);
+	memcpy(d->target.params, b->mlp.params, size);
+	memcpy(d->adam.m, b->adam.m, size);
+	memcpy(d->adam.v, b->adam.v, size);
+	d->adam.t = d->updates = b->adam.t;
+	return 0;
+}
+
+int bc_take(struct bc *b, const struct ddqn *d)
+{
+	const size_t size = b->mlp.n_params * sizeof(float);
+
+	if (!alike(b, d))
+		return -EINVAL;
+	memcpy(b->mlp.params, d->online.params, size);
+	memcpy(b->adam.m, d->adam.m, size);
+	memcpy(b->adam.v, d->adam.v, size);
+	b->adam.t = d->adam.t;
+	return 0;
+}
+
 /* --- conservative Q-learning --------------------------------------------------------- */
 
 struct cql {

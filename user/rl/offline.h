@@ -44,6 +44,16 @@ int bc_greedy(struct bc *b, const struct ddqn_obs *o);
 int bc_save(const struct bc *b, void **blob, size_t *size);	/* as ddqn_save() */
 int bc_load(struct bc *b, const void *blob, size_t size);
 
+/*
+ * A clone whose network is one for d, of its shape, batch and step size. What was cloned becomes
+ * d's: acting greedily by it is doing what the data's makers most likely did. Its outputs are no
+ * values, so nothing can be gone on with but cloning, to which bc_take() comes back. -EINVAL:
+ * shapes differ.
+ */
+int bc_new_like(const struct ddqn *d, struct bc **ret);
+int bc_give(const struct bc *b, struct ddqn *d);
+int bc_take(struct bc *b, const struct ddqn *d);
+
 struct cql;
 
 /*
