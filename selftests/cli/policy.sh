@@ -123,7 +123,7 @@ refused()	# PATTERN ARGUMENT...
 
 test_refused()
 {
-	refused "there is no 'train steer'" train steer
+	refused "there is no 'train bush'" train bush
 	refused "no --algo given" train ecn --workload "$sizes" -o x
 	refused "there is no algorithm 'magic'" train ecn --algo magic
 	refused "there is no reward 'fame'" train ecn --reward fame

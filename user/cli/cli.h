@@ -56,7 +56,10 @@ int cmd_log(struct cli *cli, int argc, char **argv);
 int cmd_sim(struct cli *cli, int argc, char **argv);
 int cmd_validate(struct cli *cli, int argc, char **argv);	/* of "sim" */
 int cmd_train(struct cli *cli, int argc, char **argv);
+int cmd_train_steer(struct cli *cli, int argc, char **argv);	/* of "train" */
+int cmd_train_offline(struct cli *cli, int argc, char **argv);	/* of "train" */
 int cmd_eval(struct cli *cli, int argc, char **argv);
+int cmd_eval_steer(struct cli *cli, int argc, char **argv);	/* of "eval" */
 
 /* Prints "sluice: ..." to stderr and returns CLI_FAILED. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -433,6 +433,9 @@ int cmd_eval(struct cli *cli, int argc, char **argv)
 	/* getopt() takes the first for the program's name. */
 	words[0] = "eval";
 	memcpy(words + 1, argv, (argc + 1) * sizeof(*argv));
+	for (int i = 0; i < argc; i++)
+		if (!strcmp(argv[i], "--steer"))
+			return cmd_eval_steer(cli, argc + 1, words);
 	v.jobs = sysconf(_SC_NPROCESSORS_ONLN);
 	r = parse(cli, argc + 1, words, &v);
 	if (r == CLI_OK)

@@ -6,15 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/lab_args.h"
+#include "cli/train_seeds.h"
 #include "policy/train.h"
-
-#define SEEDS_MAX	32
-#define CHECKPOINT_S	5
 
 static const char *const rewards[] = ECN_REWARD_NAMES;
 
@@ -86,7 +83,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 		} else if (c == 's') {
 			r = number(cli, "seed", optarg, 1, UINT32_MAX, &t->seed);
 		} else if (c == 'S') {
-			r = number(cli, "seeds", optarg, 1, SEEDS_MAX, &t->seeds);
+			r = number(cli, "seeds", optarg, 1, TRAIN_SEEDS_MAX, &t->seeds);
 		} else if (c == 'r') {
 			r = parse_reward(cli, optarg, &t->reward);
 		} else if (c == 'm') {
@@ -139,45 +136,6 @@ static int fit_whole(struct training *t)
 	return r ? cli_fail_err(&e) : CLI_OK;
 }
 
-struct told {
-	uint64_t seed;
-	time_t next, started;
-	uint64_t first;
-};
-
-static void tell(void *arg, uint64_t done, uint64_t all, double regret)
-{
-	struct told *told = arg;
-	const time_t now = time(NULL);
-	double rate;
-
-	if (!told->started) {
-		told->started = now;
-		told->first = done;
-	}
-	if (done < all && now < told->next)
-		return;
-	told->next = now + 5;
-	rate = (double)(done - told->first) / (now > told->started ? now - told->started : 1);
-	fprintf(stderr, "seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " episodes, %.1f/s, %.0f s "
-		"left, lately %.1f %% over the best thresholds\n", told->seed, done, all, rate,
-		rate > 0 ? (all - done) / rate : 0, 100 * regret);
-}
-
-static void seed_path(const struct training *t, size_t i, char path[4096])
-{
-	if (t->seeds == 1)
-		snprintf(path, 4096, "%s", t->out);
-	else
-		snprintf(path, 4096, "%s.seed%" PRIu64, t->out, t->seed + i);
-}
-
-struct seed_result {
-	struct train_report report;
-	struct sl_err error;
-	int failed;
-};
-
 static int network_seed(const struct training *t, uint64_t seed, const char *path,
 			const char *command, struct sl_err *e)
 {
@@ -192,100 +150,46 @@ static int network_seed(const struct training *t, uint64_t seed, const char *pat
 	return r;
 }
 
-/* In a process of its own; what goes wrong is told by the parent. */
-static int learn_seed(void *ctx, size_t i, void *result)
+static int learn_seed(void *ctx, uint64_t seed, const char *out, const char *command,
+		      struct train_report *report, struct sl_err *e)
 {
 	const struct training *t = ctx;
-	struct seed_result *out = result;
-	char path[4096], command[MODEL_COMMAND_MAX + 32];
-	struct told told = { .seed = t->seed + i };
-	struct train_config c = {
-		.learn = { t->algo - FIT_MAX, t->reward, t->seed + i },
-		.episodes = (t->steps + t->epochs - 1) / t->epochs, .out = path,
-		.command = command, .checkpoint_s = CHECKPOINT_S, .progress = tell, .arg = &told,
+	struct train_told told = {
+		.seed = seed, .steps = t->epochs, .unit = "epochs", .times = 100,
+		.plotted = "% over the best thresholds",
+	};
+	const struct train_config c = {
+		.learn = { t->algo - FIT_MAX, t->reward, seed },
+		.episodes = (t->steps + t->epochs - 1) / t->epochs, .out = out,
+		.command = command, .checkpoint_s = TRAIN_CHECKPOINT_S,
+		.progress = train_tell, .arg = &told,
 	};
 
-	seed_path(t, i, path);
-	snprintf(command, sizeof(command), "%s --seed %" PRIu64, t->command, t->seed + i);
-	command[MODEL_COMMAND_MAX - 1] = 0;
-	out->failed = t->algo == FIT_NETWORK ?
-		network_seed(t, t->seed + i, path, command, &out->error) :
-		train(t->lab, &c, &out->report, &out->error);
-	return 0;
+	if (t->algo == FIT_NETWORK)
+		return network_seed(t, seed, out, command, e);
+	return train(t->lab, &c, report, e);
 }
 
-static int by_regret(const void *a, const void *b)
+static int judge_seed(void *ctx, const struct model *m, double *over, struct sl_err *e)
 {
-	const double x = *(const double *)a, y = *(const double *)b;
+	struct training *t = ctx;
+	int r = train_judge(t->lab, m, over);
 
-	return (x > y) - (x < y);
-}
-
-/* Judges each seed's model on the training mixes; the median one becomes the model. */
-static int choose_median(struct training *t, const struct seed_result *result)
-{
-	struct { double regret; size_t seed; } judged[SEEDS_MAX];
-	struct sl_err e;
-	char path[4096];
-	int r = 0;
-
-	for (size_t i = 0; i < t->seeds && !r; i++) {
-		struct model m;
-
-		seed_path(t, i, path);
-		if (model_read(path, &m, &e))
-			return cli_fail_err(&e);
-		r = train_judge(t->lab, &m, &judged[i].regret);
-		judged[i].seed = i;
-		model_free(&m);
-		if (r)
-			return library_failed(r, "judging");
-		printf("seed %" PRIu64 ": %.1f %% over the best thresholds of the %" PRIu64
-		       " training mixes, acting greedily%s\n", t->seed + i, 100 * judged[i].regret,
-		       t->mixes, result[i].report.diverged ?
-		       "; training stopped, the numbers were not finite any more" : "");
-	}
-	if (t->seeds == 1)
-		return CLI_OK;
-	qsort(judged, t->seeds, sizeof(*judged), by_regret);
-	seed_path(t, judged[t->seeds / 2].seed, path);
-	{
-		struct model m;
-
-		r = model_read(path, &m, &e);
-		if (!r)
-			r = model_write(&m, t->out, &e);
-		model_free(&m);
-	}
-	if (r)
-		return cli_fail_err(&e);
-	printf("%s is the median one, seed %" PRIu64 "\n", t->out,
-	       t->seed + judged[t->seeds / 2].seed);
-	return CLI_OK;
+	return r ? sl_err(e, r, "judging: %s", strerror(-r)) : 0;
 }
 
 static int learn_whole(struct training *t)
 {
-	struct seed_result *result = calloc(t->seeds, sizeof(*result));
-	const struct par par = { .jobs = t->jobs };
-	int r;
+	char over[64];
+	const struct train_seeds seeds = {
+		.seed = t->seed, .seeds = t->seeds, .jobs = t->jobs, .out = t->out,
+		.command = t->command, .over = over, .ctx = t, .train = learn_seed,
+		.judge = judge_seed,
+	};
 
-	if (!result)
-		return cli_fail("out of memory");
-	r = par_run(&par, t->seeds, learn_seed, t, result, sizeof(*result));
-	if (r)
-		r = library_failed(r, "training");
-	for (size_t i = 0; !r && i < t->seeds; i++) {
-		if (result[i].failed)
-			r = cli_fail_err(&result[i].error);
-		else if (result[i].report.resumed_at)
-			printf("seed %" PRIu64 ": went on from episode %" PRIu64 "\n", t->seed + i,
-			       result[i].report.resumed_at);
-	}
-	if (!r)
-		r = choose_median(t, result);
-	free(result);
-	return r;
+	snprintf(over, sizeof(over), "the best thresholds of the %" PRIu64 " training mixes",
+		 t->mixes);
+	return train_seeds(&seeds);
 }
 
 /* For the model: what would make it again, less the seed. */
@@ -335,6 +239,11 @@ int cmd_train(struct cli *cli, int argc, char **argv)
 	};
 	int r;
 
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--offline") || !strncmp(argv[i], "--offline=", 10))
+			return cmd_train_offline(cli, argc, argv);
+	if (argc && !strcmp(argv[0], "steer"))
+		return cmd_train_steer(cli, argc, argv);
 	if (!argc || strcmp(argv[0], "ecn"))
 		return cli_usage(cli, argc ? "there is no 'train %s'" : "train what?",
 				 argc ? argv[0] : "");

@@ -73,15 +73,23 @@ static const struct cli_command commands[] = {
 	{ "train", cmd_train,
 	  "train ecn --algo ALGO --workload SIZES[,SIZES...] [--link-trace FILE,...] [--steps N] "
 	  "[--seed N] [--seeds N] [--reward R] [--mixes N] [--mix-seed N] [--epochs N] [--jobs N] "
+	  "-o MODEL\n"
+	  "train steer --algo ddqn [--workload FAMILY,...|all] [--loads L,L...] [--steps N] "
+	  "[--seed N] [--seeds N] [--reward R] [--turn S] [--interval-ms N] [--stack-ns N] "
+	  "[--stale N] [--no-hold] [--sizes SIZES] [--capture FILE] [--jobs N] -o MODEL\n"
+	  "train ecn|steer --offline LOG... --algo cql|bc [--steps N] [--seed N] [--alpha A] "
 	  "-o MODEL\n",
-	  "make a policy for ECN thresholds by simulation" },
+	  "make a policy for ECN thresholds, or a steering agent, by simulation or from logs" },
 	{ "eval", cmd_eval,
 	  "eval [MODEL...] --workload SIZES[,SIZES...] [--link-trace FILE,...] "
 	  "[--baseline all|none] [--mixes N] [--mix-seed N] [--train-workload SIZES,...] "
 	  "[--train-link-trace FILE,...] [--train-mixes N] [--train-seed N] [--epochs N] [--jobs N] "
 	  "[--families]\n"
 	  "eval --gate --workload SIZES[,SIZES...] [--link-trace FILE,...] [--mixes N] "
-	  "[--mix-seed N]\n",
+	  "[--mix-seed N]\n"
+	  "eval --steer [MODEL...] [--workload FAMILY,...|all] [--loads L,L...] [--seconds S] "
+	  "[--seeds N] [--baseline all|none] [--tune N] [--interval-ms N] [--stack-ns N] "
+	  "[--stale N] [--no-hold] [--sizes SIZES] [--capture FILE] [--jobs N]\n",
 	  "compare policies on mixes they were not made from, or rewards with what runs cost" },
 };
 
