@@ -89,6 +89,32 @@ test_kill_9()
 	check_err $? "the next daemon does not go on with the log"
 }
 
+# From the log to a model, and from the model back to the daemon.
+test_learn()
+{
+	local out
+
+	out=$($sluice train steer --offline "$base.steer" --algo cql --steps 300 \
+		-o "$tmpdir/model" 2>&1)
+	check_err $? "train --offline: $out"
+	conf_with "$base"
+	sed -i "s|^interfaces = .*|&\nmodel = $tmpdir/model|" "$conf"
+	kill -HUP "$daemon"
+	busywait 10000 said "the steering agent starts from $tmpdir/model"
+	check_err $? "the daemon does not take the model: $(tail -n 3 "$log")"
+	decides; check_err $? "it does not decide"
+	jq -n "$($sluice -j agent show | jq .steer.updates) >= 300" | grep -q true
+	check_err $? "it does not go on from the model's 300 steps"
+	# A model of something else: the reload is refused, and the daemon goes on.
+	sed 's/^kind steer/kind bush/' "$tmpdir/model" > "$tmpdir/bush"
+	conf_with "$base"
+	sed -i "s|^interfaces = .*|&\nmodel = $tmpdir/bush|" "$conf"
+	kill -HUP "$daemon"
+	busywait 10000 said "refused, the old one stays: .*/bush: damaged"
+	check_err $? "a bad model: $(tail -n 3 "$log")"
+	decides; check_err $? "it does not go on"
+}
+
 full()
 {
 	head -c 1M /dev/zero >> "$disk/filler" 2> /dev/null
@@ -151,6 +177,7 @@ steered_link $dev 100 || skip_all "cannot set up the namespaces"
 run_test test_off "off by default"
 run_test test_on "every transition with what offline learning needs"
 run_test test_kill_9 "kill -9 leaves a log that can be read and goes on"
+run_test test_learn "a model is learned from it, and the daemon goes on from that"
 run_test test_full_disk "a full disk costs transitions and one line, not the log"
 run_test test_no_directory "a log that cannot be made is told, and no more"
 run_test test_refused "what is no log, or damaged, is refused with a sentence"

@@ -10,6 +10,9 @@
 #include "daemon/daemon.h"
 #include "daemon/ecn_model.h"
 #include "lib/log.h"
+#include "policy/steer_model.h"
+
+#define STEER_MODEL_PART	"steer_model"
 
 static int new_agents(const struct settings *s, struct ecn_agent **ecn, struct steer_agent **steer,
 		      struct sl_err *e)
@@ -31,47 +34,85 @@ static int new_agents(const struct settings *s, struct ecn_agent **ecn, struct s
 	return 0;
 }
 
-int agents_new(struct daemon *d, struct sl_err *e)
+static bool names_steer_model(const struct settings *s)
 {
-	int r = ecn_model_read(&d->settings, &d->ecn_model, e);
-
-	return r < 0 ? r : new_agents(&d->settings, &d->ecn, &d->steer_agent, e);
+	return strcmp(s->steer_model, "none") != 0;
 }
 
-/* New agents for new settings that know what the old ones knew. */
-int agents_reconfigure(struct daemon *d, struct sl_err *e)
+int agents_new(struct daemon *d, struct sl_err *e)
 {
-	struct model model = { 0 };
-	struct ecn_agent *ecn;
-	struct steer_agent *steer;
+	struct model m = { 0 };
+	int r = ecn_model_read(&d->settings, &d->ecn_model, e);
+
+	if (r >= 0)
+		r = new_agents(&d->settings, &d->ecn, &d->steer_agent, e);
+	if (r < 0 || !names_steer_model(&d->settings))
+		return r;
+	r = steer_model_read(d->settings.steer_model, &m, e);
+	if (r == 0)
+		r = steer_model_load(&m, d->steer_agent, e);
+	if (r == 0)
+		d->steer_model_crc = model_crc(&m);
+	model_free(&m);
+	return r;
+}
+
+static void keep_ecn(const struct daemon *d, struct ecn_agent *ecn)
+{
 	void *blob;
 	size_t size;
+
+	if (ecn_agent_save(d->ecn, &blob, &size) < 0)
+		return;
+	if (ecn_agent_load(ecn, blob, size) < 0)
+		log_notice("the ECN agent starts anew: its network has another shape now");
+	free(blob);
+}
+
+static void keep_steer(const struct daemon *d, struct steer_agent *steer)
+{
+	void *blob;
+	size_t size;
+
+	if (steer_agent_save(d->steer_agent, &blob, &size) < 0)
+		return;
+	if (steer_agent_load(steer, blob, size) < 0)
+		log_notice("the steering agent starts anew: its network has another shape now");
+	free(blob);
+}
+
+/* New agents for new settings that know what the old ones knew, or a model named since then. */
+int agents_reconfigure(struct daemon *d, struct sl_err *e)
+{
+	struct model model = { 0 }, start = { 0 };
+	uint32_t crc = d->steer_model_crc;
+	struct ecn_agent *ecn;
+	struct steer_agent *steer;
 	int r;
 
 	r = ecn_model_read(&d->settings, &model, e);
-	if (r < 0)
-		return r;
-	r = new_agents(&d->settings, &ecn, &steer, e);
+	if (r == 0 && names_steer_model(&d->settings))
+		r = steer_model_read(d->settings.steer_model, &start, e);
+	if (r == 0)
+		r = new_agents(&d->settings, &ecn, &steer, e);
 	if (r < 0) {
 		model_free(&model);
+		model_free(&start);
 		return r;
 	}
-	if (ecn_agent_save(d->ecn, &blob, &size) == 0) {
-		if (ecn_agent_load(ecn, blob, size) < 0)
-			log_notice("the ECN agent starts anew: its network has another shape "
-				   "now");
-		free(blob);
+	keep_ecn(d, ecn);
+	if (start.data && model_crc(&start) != crc && steer_model_load(&start, steer, NULL) == 0) {
+		crc = model_crc(&start);
+		log_notice("the steering agent starts from %s", d->settings.steer_model);
+	} else {
+		keep_steer(d, steer);
 	}
-	if (steer_agent_save(d->steer_agent, &blob, &size) == 0) {
-		if (steer_agent_load(steer, blob, size) < 0)
-			log_notice("the steering agent starts anew: its network has another "
-				   "shape now");
-		free(blob);
-	}
+	model_free(&start);
 	agents_free(d);
 	d->ecn = ecn;
 	d->steer_agent = steer;
 	d->ecn_model = model;
+	d->steer_model_crc = crc;
 	return 0;
 }
 
@@ -118,6 +159,20 @@ static int load_steer(void *agent, const void *blob, size_t size)
 	return steer_agent_load(agent, blob, size);
 }
 
+/* Whether the checkpoint's steering agent is the one to go on with; notes what it began with. */
+static bool goes_before_model(struct daemon *d, const struct checkpoint *c)
+{
+	uint32_t crc = 0;
+	size_t size;
+	const void *data = checkpoint_section(c, STEER_MODEL_PART, &size);
+
+	if (data && size == sizeof(crc))
+		memcpy(&crc, data, sizeof(crc));
+	if (!names_steer_model(&d->settings))
+		d->steer_model_crc = crc;
+	return crc == d->steer_model_crc;
+}
+
 void agents_restore(struct daemon *d)
 {
 	const char *path = d->settings.checkpoint;
@@ -140,7 +195,11 @@ void agents_restore(struct daemon *d)
 		return;
 	}
 	fits = load_section(c, "ecn", load_ecn, d->ecn) == 0;
-	fits &= load_section(c, "steer", load_steer, d->steer_agent) == 0;
+	if (goes_before_model(d, c))
+		fits &= load_section(c, "steer", load_steer, d->steer_agent) == 0;
+	else
+		log_notice("the steering agent starts from %s; the checkpoint began without it",
+			   d->settings.steer_model);
 	checkpoint_free(c);
 	if (fits)
 		log_info("learned values restored from %s", path);
@@ -150,7 +209,10 @@ void agents_restore(struct daemon *d)
 
 void agents_checkpoint(struct daemon *d)
 {
-	struct checkpoint_part parts[2] = { { .name = "ecn" }, { .name = "steer" } };
+	struct checkpoint_part parts[3] = {
+		{ .name = "ecn" }, { .name = "steer" },
+		{ STEER_MODEL_PART, &d->steer_model_crc, sizeof(d->steer_model_crc) },
+	};
 	void *ecn = NULL, *steer = NULL;
 	struct sl_err e;
 	int r;
@@ -165,7 +227,8 @@ void agents_checkpoint(struct daemon *d)
 	} else {
 		parts[0].data = ecn;
 		parts[1].data = steer;
-		r = checkpoint_write(d->settings.checkpoint, parts, 2, &e);
+		r = checkpoint_write(d->settings.checkpoint, parts,
+				     d->steer_model_crc ? 3 : 2, &e);
 	}
 	free(ecn);
 	free(steer);

@@ -167,6 +167,7 @@ struct daemon {
 	struct ecn_agent *ecn;
 	struct model ecn_model;		/* where policy is model */
 	struct steer_agent *steer_agent;
+	uint32_t steer_model_crc;	/* of the model that it started from; 0: none */
 	uint64_t next_checkpoint_ns, checkpoint_ns;
 	bool checkpoint_failed;
 	struct transitions *transitions;	/* NULL: they are not logged */

@@ -116,6 +116,9 @@ static const struct config_row rows[] = {
 	WORD("steer", "policy", steer_policy, steer_policies, "learn",
 	     "Whether the agent moves buckets and flows, or they stay where the baseline has "
 	     "them."),
+	TEXT("steer", "model", steer_model, check_path, "none",
+	     "File of a model made by \"sluice train steer\", from which the agent starts and goes on "
+	     "learning. A checkpoint that began with the same model goes before it."),
 	TEXT("steer", "interfaces", steer_interfaces, check_interfaces, "",
 	     "Interfaces whose arriving packets are steered by XDP; none by default."),
 	TEXT("steer", "cpus", steer_cpus, check_cpus, "",

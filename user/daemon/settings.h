@@ -23,7 +23,7 @@ enum ecn_policy { ECN_POLICY_LEARN, ECN_POLICY_BDP, ECN_POLICY_FIXED, ECN_POLICY
 #define ECN_POLICY_NAMES { "learn", "bdp", "fixed", "model", NULL }
 /* Which qdiscs are controlled: auto, or those of one kind, enum ecn_kind + ECN_CHOICE_FIRST. */
 enum ecn_choice { ECN_CHOICE_AUTO, ECN_CHOICE_FIRST };
-enum steer_policy { STEER_POLICY_LEARN, STEER_POLICY_STATIC };
+enum steer_decider { STEER_POLICY_LEARN, STEER_POLICY_STATIC };
 
 struct settings {
 	/* [daemon] */
@@ -60,7 +60,8 @@ struct settings {
 	unsigned int fct_ref_us;
 
 	/* [steer] */
-	unsigned int steer_policy;	/* enum steer_policy */
+	unsigned int steer_policy;	/* enum steer_decider */
+	char steer_model[SETTINGS_LIST];
 	char steer_interfaces[SETTINGS_LIST];
 	char steer_cpus[SETTINGS_LIST];
 	char steer_inside[SETTINGS_LIST];
