@@ -2,8 +2,9 @@
 /*
  * What a decision and a gradient step of the learning core cost. One line per figure. The rows
  * decide_* are whole decisions of the daemon's agents, features and all, as the median of many:
- * one queue, and 64 queues that may each go to one of 16 CPUs; decide_KIND those of a model, in the
- * interval in which it does decide: of a table it is so many rows long.
+ * one queue, and 64 queues that may each go to one of 16 CPUs; "_moving" is by an agent that was
+ * trained a little, explores, moves what it likes and learns from what it did. decide_KIND are those
+ * of a model, in the interval in which it does decide: of a table it is so many rows long.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -15,7 +16,8 @@
 #include "lib/rng.h"
 #include "policy/fitted.h"
 #include "policy/network.h"
-#include "rl/ddqn.h"
+#include "policy/steer_learn.h"
+#include "rl/offline.h"
 
 #define MAX_ROWS	64
 #define MAX_FEATURES	32
@@ -25,6 +27,15 @@ static double now_ns(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+/* For means over many: others on the machine do not count. */
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
@@ -54,13 +65,13 @@ static int bench(const char *name, unsigned int features, unsigned int rows, uns
 			x[j] = rng_uniform(&rng);
 		ddqn_remember(d, x, rng_below(&rng, outputs), -x[0], &o);
 	}
-	t0 = now_ns();
+	t0 = cpu_ns();
 	for (unsigned int i = 0; i < n_q; i++)
 		ddqn_q(d, &o, q);
-	t1 = now_ns();
+	t1 = cpu_ns();
 	for (unsigned int i = 0; i < n_update; i++)
 		ddqn_update(d);
-	t2 = now_ns();
+	t2 = cpu_ns();
 	printf("learn/%s/q_ns %.0f\n", name, (t1 - t0) / n_q);
 	printf("learn/%s/update_batch32_ns %.0f\n", name, (t2 - t1) / n_update);
 	ddqn_free(d);
@@ -124,7 +135,7 @@ static int bench_decide_queue(void)
 	return 0;
 }
 
-static int bench_decide_steer(void)
+static int bench_decide_steer(const char *name, bool moving)
 {
 	struct steer_cpu_obs cpu[CPUS];
 	struct steer_object object[QUEUES];
@@ -132,14 +143,18 @@ static int bench_decide_steer(void)
 		.seconds = 0.05, .cpus = cpu, .n_cpus = CPUS, .objects = object,
 		.n_objects = QUEUES,
 	};
+	const bool applied[16] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
 	static double ns[DECISIONS];
 	struct steer_agent_config c;
 	struct steer_move moves[16];
 	struct steer_agent *a;
 	double reward;
 	struct rng rng;
+	int n;
 
 	steer_agent_config_default(&c);
+	c.explore = moving;
+	c.max_moves = 16;
 	if (steer_agent_new(&c, &a) < 0)
 		return 1;
 	rng_seed(&rng, 1);
@@ -157,11 +172,15 @@ static int bench_decide_steer(void)
 				.bps = 1e7,
 			};
 		start = now_ns();
-		if (steer_agent_decide(a, &in, moves, 16, &reward) < 0)
+		n = steer_agent_decide(a, &in, moves, 16, &reward);
+		if (n < 0)
 			return 1;
 		ns[i] = now_ns() - start;
+		steer_agent_applied(a, applied, (size_t)n);
+		if (moving && i < 500)
+			steer_agent_train(a, 1);
 	}
-	print_median("decide_64_queues_16_cpus", ns);
+	print_median(name, ns);
 	steer_agent_free(a);
 	return 0;
 }
@@ -175,11 +194,11 @@ static int decide_ns(struct policy *p, struct rng *rng, double *ns)
 		struct qdisc_triple t = in.setting;
 
 		in.avg_backlog_bytes = 2e5 * rng_uniform(rng);
-		start = now_ns();
+		start = cpu_ns();
 		if (policy_decide(p, &in, &t) < 0)
 			return 1;
 	}
-	*ns = now_ns() - start;
+	*ns = cpu_ns() - start;
 	return 0;
 }
 
@@ -228,9 +247,85 @@ static int bench_decide_fitted(void)
 	return r;
 }
 
+/* A gradient step from a data set, in the shape of the ECN agent. */
+static int bench_cql(void)
+{
+	const unsigned int features = 22, rows = 7, n = 1000;
+	const struct ddqn_config c = {
+		.features = features, .outputs = 1, .max_rows = rows, .hidden = { 32, 32 },
+		.replay_size = 1, .batch = 32, .gamma = 0.8f, .tau = 0.02f, .learning_rate = 1e-3f,
+		.grad_clip = 1.0f, .seed = 1,
+	};
+	float x[7 * 22];
+	struct dataset_row row = {
+		.obs = { x, NULL, rows }, .behaviour = 0.1f, .discount = 0.8f,
+		.next = { x, NULL, rows },
+	};
+	struct cql_loss loss;
+	struct dataset *data;
+	struct ddqn *d;
+	struct cql *cql;
+	struct rng rng;
+	double t0;
+
+	rng_seed(&rng, 1);
+	if (ddqn_new(&c, &d) || dataset_new(features, 1, rows, &data))
+		return 1;
+	for (int i = 0; i < 1000; i++) {
+		for (unsigned int j = 0; j < rows * features; j++)
+			x[j] = rng_uniform(&rng);
+		row.action = rng_below(&rng, rows);
+		row.reward = -x[0];
+		if (dataset_add(data, &row))
+			return 1;
+	}
+	if (cql_new(d, data, 0.1f, &cql))
+		return 1;
+	t0 = cpu_ns();
+	for (unsigned int i = 0; i < n; i++)
+		if (cql_update(cql, &loss))
+			return 1;
+	printf("learn/cql_7x1_32x32/update_batch32_ns %.0f\n", (cpu_ns() - t0) / n);
+	cql_free(cql);
+	dataset_free(data);
+	ddqn_free(d);
+	return 0;
+}
+
+/* What "sluice train steer" does in a second of one CPU: simulating, deciding, eight gradient steps each. */
+static int bench_train_steer(void)
+{
+	const int episodes = 3;
+	struct steer_learn_config c = { .seed = 1, .turn_s = 4 };
+	struct steer_lab_config lc;
+	static struct steer_lab lab;
+	double plotted, reward, t0;
+	void *learner;
+
+	steer_lab_config_default(&lc);
+	if (steer_lab_init(&lab, &lc, NULL))
+		return 1;
+	c.lab = &lab;
+	c.reward = &steer_rewards[0];
+	for (size_t w = 0; w < lab.n; w++)
+		c.still_us[w] = 1;
+	if (steer_learn_ops.make(&c, &learner))
+		return 1;
+	t0 = cpu_ns();
+	for (int n = 0; n < episodes; n++)
+		if (steer_learn_ops.episode(learner, (uint64_t)n, &plotted, &reward))
+			return 1;
+	printf("learn/train_steer_decisions_per_cpu_s %.0f\n",
+	       episodes * steer_learn_steps(&c) / ((cpu_ns() - t0) / 1e9));
+	steer_learn_ops.free(learner);
+	return 0;
+}
+
 int main(void)
 {
 	return bench("fixed_1x90_64x64", 22, 1, 90, 64) | bench("ecn_7x1_32x32", 22, 7, 1, 32) |
 	       bench("steer_4x1_32x32", 16, 4, 1, 32) | bench("steer_64x1_32x32", 16, 64, 1, 32) |
-	       bench_decide_queue() | bench_decide_fitted() | bench_decide_steer();
+	       bench_cql() | bench_decide_queue() | bench_decide_fitted() |
+	       bench_decide_steer("decide_64_queues_16_cpus", false) |
+	       bench_decide_steer("decide_64_queues_16_cpus_moving", true) | bench_train_steer();
 }
