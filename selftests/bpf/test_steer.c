@@ -133,6 +133,42 @@ static void test_entry_shows_packets(void **state)
 	assert_int_equal(f.seen.tcp_flags, 0x02);
 }
 
+static bool is_recent(struct steer *s, unsigned int ms, const struct sluice_flow_key *k)
+{
+	__u64 set[SLUICE_BUCKETS / 64] = { 0 };
+	const __u32 b = sluice_bucket_of(k);
+	unsigned int n = 0;
+
+	CHECK(steer_recent_buckets(s, ms, set, &err));
+	for (unsigned int i = 0; i < SLUICE_BUCKETS / 64; i++)
+		n += __builtin_popcountll(set[i]);
+	assert_in_range(n, 0, 2);
+	return set[b / 64] >> b % 64 & 1;
+}
+
+/* Buckets are recent for as long as asked, each for itself, and not for packets of assigned flows. */
+static void test_recent_buckets(void **state)
+{
+	struct steer *s = *state;
+
+	assert_false(is_recent(s, 10000, &tcp4));	/* never used */
+	frame_make(&frame, &tcp4, 0, 10);
+	assert_int_equal(run(s), XDP_REDIRECT);
+	assert_true(is_recent(s, 10000, &tcp4));
+	assert_false(is_recent(s, 10000, &udp4));
+	wait_out_gap();
+	assert_true(is_recent(s, 10000, &tcp4));
+	assert_false(is_recent(s, 1, &tcp4));
+	CHECK(steer_flow_set(s, &udp4, 0, SLUICE_FLOW_OPERATOR, 0, &err));
+	frame_make(&frame, &udp4, 0, 10);
+	assert_int_equal(run(s), XDP_REDIRECT);
+	assert_false(is_recent(s, 10000, &udp4));
+	frame_make(&frame, &tcp6, 0, 10);
+	assert_int_equal(run(s), XDP_REDIRECT);
+	assert_true(is_recent(s, 10000, &tcp6));
+	assert_true(is_recent(s, 10000, &tcp4));
+}
+
 static void test_flow_table_full(void **state)
 {
 	struct sluice_flow_key k = tcp4;
@@ -384,6 +420,7 @@ int main(void)
 		TEST_ON(setup_cpu0, test_both_directions_share_a_bucket),
 		TEST_ON(setup_cpu0, test_flow_entry),
 		TEST_ON(setup_cpu0, test_entry_shows_packets),
+		TEST_ON(setup_cpu0, test_recent_buckets),
 		TEST_ON(setup_cpu0, test_flow_table_full),
 		TEST_ON(setup_cpu0, test_flow_list),
 		TEST_ON(setup_cpu0, test_bucket_precedence),

@@ -95,6 +95,12 @@ struct steer_snapshot {
 };
 int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e);
 /*
+ * Sets the bits of the buckets that had a packet of a flow without an assignment within the latest
+ * ms milliseconds (rounded up to ticks, and up to one tick more). Reads memory, but for the clock.
+ */
+int steer_recent_buckets(struct steer *s, unsigned int ms, __u64 recent[SLUICE_BUCKETS / 64],
+			 struct sl_err *e);
+/*
  * Whether waits in the cpumap ring can be measured: 1 yes, 0 no ("not
  * measurable": timestamps were written but none arrived, or none could be
  * written), -1 not known yet (no sample written).

@@ -105,6 +105,30 @@ int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e)
 	return 0;
 }
 
+int steer_recent_buckets(struct steer *s, unsigned int ms, __u64 recent[SLUICE_BUCKETS / 64],
+			 struct sl_err *e)
+{
+	struct sluice_ctl clock = { .op = SLUICE_CTL_CLOCK };
+	__u32 ticks = 0;
+	int r;
+
+	r = steer_ticks(s, ms, &ticks);
+	if (!r)
+		r = steer_ctl_run(s, &clock);
+	if (r)
+		return sl_err(e, r, "cannot read the clock of %s: %s", s->dev.ifname, strerror(-r));
+	for (unsigned int rxq = 0; rxq < s->n_rxqs; rxq++) {
+		const struct sluice_bucket_state *b = &s->bucket_state[rxq * SLUICE_BUCKETS];
+
+		/* Signed, as there may be packets after the clock was read. */
+		for (unsigned int i = 0; i < SLUICE_BUCKETS; i++)
+			if (b[i].packets &&
+			    (__s32)((__u32)clock.jiffies - b[i].place.ticks) <= (__s32)ticks)
+				recent[i / 64] |= 1ULL << i % 64;
+	}
+	return 0;
+}
+
 int steer_wait_measurable(const struct steer_snapshot *snap)
 {
 	__u64 samples = 0, delivered = 0;
