@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/queue_flows.h"
 #include "cli/queue_stock.h"
 #include "lib/hist.h"
 #include "lib/qdisc.h"
@@ -77,7 +78,7 @@ static json_t *epoch_json(const struct sluice_qdisc_epoch *e)
 	return o;
 }
 
-static json_t *sample_json(const struct qdisc_sample *q)
+static json_t *sample_json(const struct qdisc_sample *q, const json_t *controlled)
 {
 	const struct sluice_qdisc_stats *s = &q->stats;
 	char handle[16];
@@ -132,6 +133,7 @@ static json_t *sample_json(const struct qdisc_sample *q)
 	json_object_set_new(o, "sojourn_p50_ns", quantile_json(s, 0.50));
 	json_object_set_new(o, "sojourn_p95_ns", quantile_json(s, 0.95));
 	json_object_set_new(o, "sojourn_p99_ns", quantile_json(s, 0.99));
+	queue_flows_json(queue_stock_find(controlled, q), o);
 	json_object_set_new(o, "epoch", epoch_json(&s->epoch));
 	json_object_set_new(o, "epoch_before", epoch_json(&s->epoch_before));
 	return o;
@@ -165,7 +167,7 @@ static void print_sojourn(const struct sluice_qdisc_stats *s)
 	printf(" (%llu samples)\n", (unsigned long long)s->sojourn_samples);
 }
 
-static void print_sample(const struct qdisc_sample *q)
+static void print_sample(const struct qdisc_sample *q, const json_t *controlled)
 {
 	const struct sluice_qdisc_stats *s = &q->stats;
 	typedef unsigned long long ull;
@@ -194,6 +196,7 @@ static void print_sample(const struct qdisc_sample *q)
 	       "maximum %llu bytes\n", (ull)s->backlog_bytes, (ull)s->backlog_packets,
 	       average_backlog(s), (ull)s->backlog_max_bytes);
 	print_sojourn(s);
+	queue_flows_print(queue_stock_find(controlled, q), "  flows    ");
 }
 
 static bool selected(const struct qdisc_sample *q, int argc, char **argv)
@@ -246,9 +249,9 @@ static int show(struct cli *cli, int argc, char **argv)
 		else if (stock)
 			queue_stock_print(controlled, &samples[i]);
 		else if (cli->json)
-			json_array_append_new(list, sample_json(&samples[i]));
+			json_array_append_new(list, sample_json(&samples[i], controlled));
 		else
-			print_sample(&samples[i]);
+			print_sample(&samples[i], controlled);
 		shown++;
 	}
 	json_decref(controlled);

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/queue_flows.h"
 #include "lib/sysfs.h"
 
 static void print_queue(const json_t *q)
@@ -20,6 +21,7 @@ static void print_queue(const json_t *q)
 	printf("queue  %s %s: %s; capacity %s, %.0f decisions, %.0f changes\n", get_text(q, "dev"),
 	       get_text(q, "parent"), get_text(q, "text"), capacity, get_num(q, "decisions"),
 	       get_num(q, "changes"));
+	queue_flows_print(q, "       flows: ");
 	if (!json_array_size(lacks))
 		return;
 	printf("       through stock %s, which lacks", get_text(q, "backend"));

@@ -5,44 +5,41 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/queue_flows.h"
 #include "cli/queue_stock.h"
 
 json_t *queue_stock_controlled(void)
 {
-	json_t *reply, *list, *keep = json_array(), *one;
-	size_t i;
+	json_t *reply, *list;
 
 	if (client_request("status", &reply, NULL) < 0)
-		return keep;
-	list = json_object_get(json_object_get(reply, "ecn"), "queues");
-	json_array_foreach(list, i, one)
-		if (json_array_size(json_object_get(one, "lacks")))
-			json_array_append(keep, one);
+		return json_array();
+	list = json_incref(json_object_get(json_object_get(reply, "ecn"), "queues"));
 	json_decref(reply);
-	return keep;
+	return list;
 }
 
-/* What the daemon says of q, or NULL. */
-static const json_t *find(const json_t *controlled, const struct qdisc_sample *q)
+const json_t *queue_stock_find(const json_t *controlled, const struct qdisc_sample *q)
 {
 	json_t *one;
 	size_t i;
 
 	json_array_foreach(controlled, i, one)
 		if (!strcmp(get_text(one, "dev"), q->id.ifname) &&
-		    !strcmp(get_text(one, "parent"), q->id.parent))
+		    !strcmp(get_text(one, "parent"), q->id.parent) &&
+		    !strcmp(get_text(one, "backend"), ecn_backend(q->backend)->name))
 			return one;
 	return NULL;
 }
 
 bool queue_stock_selected(const json_t *controlled, const struct qdisc_sample *q, bool named)
 {
-	return named || find(controlled, q);
+	return named || queue_stock_find(controlled, q);
 }
 
 static const char *state_text(const json_t *controlled, const struct qdisc_sample *q)
 {
-	const json_t *one = find(controlled, q);
+	const json_t *one = queue_stock_find(controlled, q);
 
 	if (one)
 		return get_text(one, "text");
@@ -76,6 +73,7 @@ json_t *queue_stock_json(const json_t *controlled, const struct qdisc_sample *q)
 		json_object_set_new(o, "ce_threshold_us", q->raw.ce_threshold_us == ECN_CE_OFF ?
 				    json_null() : json_integer(q->raw.ce_threshold_us));
 	}
+	queue_flows_json(queue_stock_find(controlled, q), o);
 	return o;
 }
 
@@ -99,6 +97,7 @@ void queue_stock_print(const json_t *controlled, const struct qdisc_sample *q)
 	       (unsigned long long)s->packets);
 	printf("  backlog  %llu bytes %llu packets\n", (unsigned long long)s->backlog_bytes,
 	       (unsigned long long)s->backlog_packets);
+	queue_flows_print(queue_stock_find(controlled, q), "  flows    ");
 	for (bit = 0; bit < ECN_LACK_N; bit++) {
 		if (!(b->lacks & (1u << bit)))
 			continue;

@@ -8,8 +8,10 @@
 
 #include "lib/qdisc.h"
 
-/* What the daemon says of the stock qdiscs it looks after; empty without a daemon. */
+/* What the daemon says of the qdiscs it looks after, ours too; empty without a daemon. */
 json_t *queue_stock_controlled(void);
+/* Of this one, or NULL. */
+const json_t *queue_stock_find(const json_t *controlled, const struct qdisc_sample *q);
 /* Whether it is shown: the daemon looks after it, or its device was named. */
 bool queue_stock_selected(const json_t *controlled, const struct qdisc_sample *q, bool named);
 json_t *queue_stock_json(const json_t *controlled, const struct qdisc_sample *q);

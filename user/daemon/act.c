@@ -69,7 +69,7 @@ int act_link_config(struct daemon *d, struct link *l, struct sl_err *e)
 		c.flags |= SLUICE_STEER_F_SAMPLE;
 		c.sample_mask = s->steer_sample - 1;
 	}
-	if (s->steer_announce && s->steer_max_flows && s->steer_policy == STEER_POLICY_LEARN) {
+	if (settings_steer_admits(s)) {
 		c.flags |= SLUICE_STEER_F_ADMIT;
 		c.announce_mask = s->steer_announce - 1;
 		c.report_packets = s->steer_report;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the daemon tells about itself, as JSON. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,16 +22,36 @@ static json_t *lacks_json(unsigned int lacks)
 	return list;
 }
 
+static json_t *share_json(double share)
+{
+	return isnan(share) ? json_null() : json_real(share);
+}
+
+/* As of the latest decision; null where it is not known. */
+static json_t *flows_json(const struct queue_flows *f)
+{
+	const double now = (double)now_ns();
+
+	if (!f->at_ns)
+		return json_null();
+	return json_pack("{s:f, s:f, s:o, s:o, s:o}",
+			 "active", f->active, "age_s", (now - (double)f->at_ns) / 1e9,
+			 "elephant_share", share_json(f->elephant_share),
+			 "ect_share", share_json(f->ect_share),
+			 "shares_age_s", isnan(f->elephant_share) ? json_null() :
+			 json_real((now - (double)f->table_ns) / 1e9));
+}
+
 static json_t *queue_json(const struct daemon *d, const struct queue *q)
 {
 	const struct ecn_backend *b = ecn_backend(q->now.backend);
 	const struct sluice_qdisc_stats *s = &q->now.stats;
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:I, s:I}",
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:f, s:o, s:i, s:i, s:i, s:i, s:I, s:I}",
 			 "dev", q->now.id.ifname, "parent", q->now.id.parent,
 			 "backend", b->name, "lacks", lacks_json(b->lacks),
 			 "state", queue_state_name(q->state), "text", queue_text(q),
-			 "capacity_bps", queue_capacity(d, q) * 8,
+			 "capacity_bps", queue_capacity(d, q) * 8, "flows", flows_json(&q->flows),
 			 "qth_min", s->qth_min, "qth_max", s->qth_max, "max_p", s->max_p,
 			 "generation", s->generation,
 			 "decisions", (json_int_t)q->decisions, "changes", (json_int_t)q->changes);

@@ -4,6 +4,7 @@
  *
  *     observe.c       reads the kernel's counters
  *     queues.c        decides qth_min, qth_max, max_p of each sluice qdisc
+ *     queue_flows.c   says what is known of the flows that pass a queue
  *     links.c         loads or adopts the XDP program of an interface, admits flows
  *     steering.c      decides which CPU takes each bucket and each admitted flow
  *     guard.c         bounds what was decided
@@ -28,6 +29,7 @@
 #include "daemon/capacity.h"
 #include "daemon/decisions.h"
 #include "daemon/ecn_agent.h"
+#include "daemon/flow_census.h"
 #include "daemon/guard.h"
 #include "daemon/settings.h"
 #include "daemon/steer_agent.h"
@@ -75,6 +77,14 @@ struct queue_stock {
 	struct capacity_span span;
 };
 
+/* What a decision saw of the flows, see queue_flows.c. */
+struct queue_flows {
+	uint64_t at_ns;			/* 0: it was never known */
+	double active;
+	double elephant_share, ect_share;	/* NAN: not measured */
+	uint64_t table_ns;		/* of what age these two are */
+};
+
 /* A qdisc. Its index in daemon.queues is what the agent knows it by. */
 struct queue {
 	bool used;
@@ -87,6 +97,7 @@ struct queue {
 	uint64_t next_decision_ns;
 	uint32_t mtu;
 	struct capacity capacity;
+	struct queue_flows flows;
 	struct guard_object guard;
 
 	struct queue_stock stock;
@@ -102,6 +113,7 @@ struct queue {
 /* A flow with an assignment of its own in an interface's flow table. */
 struct link_flow {
 	bool used;
+	bool active;			/* it had packets between the two latest readings */
 	struct sluice_flow_key key;
 	uint16_t cpu;
 	uint64_t packets, bytes;	/* at the last decision */
@@ -133,6 +145,9 @@ struct link {
 	struct link_flow *flows;	/* [steer] max_flows of them */
 	unsigned int max_flows, n_flows;
 	struct steer_scan ageing;	/* how far it came in the flow table */
+	struct flow_census census;	/* made on the same way */
+	struct bucket_set operators;	/* of their active flows, in the latest pass */
+	struct bucket_set operators_next;	/* in this one */
 	enum target_state target[SLUICE_MAX_CPUS];
 	uint64_t idle_packets[SLUICE_MAX_CPUS], idle_since_ns[SLUICE_MAX_CPUS];	/* while leaving */
 	uint8_t home1[SLUICE_BUCKETS];	/* CPU + 1 that a bucket returns to; 0: it is there */
@@ -204,6 +219,10 @@ void queues_release(struct daemon *d);	/* gives up every learned triple */
 /* C in bytes per second, configured or seen; 0: unknown. */
 double queue_capacity(const struct daemon *d, const struct queue *q);
 
+/* queue_flows.c: fills in what an interval knows of flows, and keeps it in q. */
+void queue_flows_observe(const struct daemon *d, struct queue *q, struct ecn_interval *in,
+			 uint64_t now);
+
 /* links.c, link_flows.c, steering.c */
 int links_configure(struct daemon *d, struct sl_err *e);
 void links_epoch(struct daemon *d, uint64_t now);
@@ -215,6 +234,7 @@ void link_flows_admit(struct daemon *d, struct link *l, uint64_t now);
 void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
 			struct steer_object *objects, size_t *n, size_t max);
 void link_flows_age(struct daemon *d, struct link *l);
+void link_flows_forget(struct link *l);	/* how far the way through the table was */
 /* Targets follow their CPUs offline and back, by the latest reading of both. */
 void link_cpus_follow(struct daemon *d, struct link *l, uint64_t now);
 void link_cpus_forget(struct link *l);

@@ -5,11 +5,14 @@
  * counted some thousand packets more, and such a heavy flow is worth an
  * assignment. It is assigned to the CPU of its bucket, so that admission moves
  * nothing. Assignments are bounded, and given back when a flow has been idle;
- * entries that only count are removed then, a part of the table at a time.
+ * entries that only count are removed then, a part of the table at a time; on the
+ * same way the bytes of large flows are summed up (flow_census.h).
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <sluice/hash.h>
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
@@ -43,7 +46,8 @@ static struct link_flow *add_flow(struct link *l, const struct sluice_flow_key *
 	if (i == l->max_flows)
 		return NULL;
 	f = &l->flows[i];
-	*f = (struct link_flow){ .used = true, .key = *key, .cpu = cpu, .active_ns = now };
+	*f = (struct link_flow){ .used = true, .active = true, .key = *key, .cpu = cpu,
+				  .active_ns = now };
 	l->n_flows++;
 	return f;
 }
@@ -112,26 +116,61 @@ void link_flows_adopt(struct link *l, bool lease_runs)
 
 struct ageing {
 	struct link *l;
-	uint32_t now_ticks, idle_ticks;
+	uint32_t now_ticks, idle_ticks, interval_ticks;
 };
 
 static int age(const struct steer_flow *f, void *data)
 {
 	struct ageing *a = data;
 
+	flow_census_see(&a->l->census, &f->key, &f->flow);
+	/* Signed, as there may be packets after the clock was read. */
+	if (f->flow.assign.flags & SLUICE_FLOW_OPERATOR &&
+	    (int32_t)(a->now_ticks - f->flow.ticks) <= (int32_t)a->interval_ticks)
+		bucket_set_add(&a->l->operators_next, sluice_bucket_of(&f->key));
 	if (!f->flow.assign.flags && a->now_ticks - f->flow.ticks > a->idle_ticks &&
 	    act_flow_delete(a->l, &f->key) == 0)
 		a->l->aged_out++;
 	return 0;
 }
 
+static uint64_t arrived_bytes(const struct steer_snapshot *s)
+{
+	uint64_t bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < SLUICE_MAX_CPUS; i++)
+		bytes += s->cpu[i].bytes;
+	for (i = 0; i < SLUICE_PASS_MAX; i++)
+		bytes += s->pass[i].bytes;
+	return bytes;
+}
+
 void link_flows_age(struct daemon *d, struct link *l)
 {
 	struct ageing a = { .l = l, .now_ticks = (uint32_t)l->now->jiffies };
 	struct sl_err e;
+	int r;
 
-	if (steer_ticks(l->steer, d->settings.steer_flow_idle_s * 1000, &a.idle_ticks) == 0)
-		steer_flow_scan(l->steer, &l->ageing, AGE_ENTRIES, age, &a, &e);
+	if (steer_ticks(l->steer, d->settings.steer_flow_idle_s * 1000, &a.idle_ticks) < 0 ||
+	    steer_ticks(l->steer, d->settings.steer_interval_ms, &a.interval_ticks) < 0)
+		return;
+	r = steer_flow_scan(l->steer, &l->ageing, AGE_ENTRIES, age, &a, &e);
+	if (r < 0)
+		link_flows_forget(l);
+	if (r)
+		return;
+	flow_census_end(&l->census, l->now->time_ns, a.now_ticks, arrived_bytes(l->now));
+	l->operators = l->operators_next;
+	memset(&l->operators_next, 0, sizeof(l->operators_next));
+}
+
+void link_flows_forget(struct link *l)
+{
+	memset(&l->ageing, 0, sizeof(l->ageing));
+	memset(&l->operators, 0, sizeof(l->operators));
+	memset(&l->operators_next, 0, sizeof(l->operators_next));
+	flow_census_reset(&l->census);
 }
 
 void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
@@ -151,7 +190,8 @@ void link_flows_refresh(struct daemon *d, struct link *l, uint64_t now,
 			drop_flow(l, f);
 			continue;
 		}
-		if (seen.packets != f->packets) {
+		f->active = seen.packets != f->packets;
+		if (f->active) {
 			f->active_ns = now;
 		} else if (now - f->active_ns > idle_ns) {
 			/* Should it be too early, it is at least unassigned, and removed with age. */

@@ -19,6 +19,7 @@ static void link_free(struct link *l)
 	if (!l)
 		return;
 	act_link_release(l);
+	link_flows_forget(l);
 	free(l->now);
 	free(l->before);
 	free(l->flows);
@@ -145,6 +146,7 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 		   l->now->dispatcher_id ? ", called by a libxdp dispatcher" : "");
 	warn_of_conflicts(l);
 	l->read_once = l->have_before = false;
+	link_flows_forget(l);
 	link_cpus_forget(l);
 	return true;
 }

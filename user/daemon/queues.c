@@ -151,6 +151,7 @@ static void decide(struct daemon *d, struct queue *q, const struct guard_queue *
 	/* Without traffic there is nothing to observe and nothing to improve. */
 	if (in.tx_bytes <= 0)
 		return;
+	queue_flows_observe(d, q, &in, now);
 	if (d->settings.ecn_policy == ECN_POLICY_MODEL)
 		r = ecn_model_decide(d, q, &in, &want);
 	else

@@ -308,6 +308,11 @@ double settings_rate(const struct settings *s, const char *ifname)
 	return r.bytes_per_s;
 }
 
+bool settings_steer_admits(const struct settings *s)
+{
+	return s->steer_announce && s->steer_max_flows && s->steer_policy == STEER_POLICY_LEARN;
+}
+
 struct cpus {
 	__u16 *cpu;
 	int n;

@@ -104,6 +104,8 @@ bool settings_list_names(const char *list, const char *name);
 int settings_list_each(const char *list, int (*each)(const char *word, void *data), void *data);
 /* The configured rate of ifname in bytes per second, or 0. */
 double settings_rate(const struct settings *s, const char *ifname);
+/* Whether flows get entries in the flow table by themselves. */
+bool settings_steer_admits(const struct settings *s);
 /* The CPUs of [steer] cpus, or all that are online if it is empty; their number or -errno. */
 int settings_cpus(const struct settings *s, __u16 cpus[SLUICE_MAX_CPUS], struct sl_err *e);
 
