@@ -371,6 +371,43 @@ static void resumed(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/*
+ * What was taught at a fifth of the rates holds at all of them: it costs less there than the
+ * threshold in bytes that was best where it was taught, and little more than what was taught there.
+ */
+static void transfer(void **state)
+{
+	static const enum fit_kind kinds[] = { FIT_STATIC, FIT_NETWORK };
+	struct mix_files slow = files;
+	const struct par par = { .jobs = 1 };
+	struct lab *taught[2], *test;
+	double regret[2][2];		/* by lab, by kind */
+
+	(void)state;
+	slow.rate_scale = 0.2;
+	assert_int_equal(lab_new(&slow, &par, 21, 24, &taught[0]), 0);
+	assert_int_equal(lab_new(&files, &par, 21, 24, &taught[1]), 0);
+	assert_int_equal(lab_new(&files, &par, 22, 24, &test), 0);
+	for (size_t i = 0; i < test->n; i++)
+		assert_true(taught[0]->mix[i].rate_bps == 0.2 * taught[1]->mix[i].rate_bps);
+	for (int l = 0; l < 2; l++)
+		for (int k = 0; k < 2; k++) {
+			struct model m = { 0 };
+
+			assert_int_equal(fit(taught[l], kinds[k], 1, &m), 0);
+			assert_int_equal(train_judge(test, &m, &regret[l][k]), 0);
+			model_free(&m);
+		}
+	print_message("# regret, taught at a fifth of the rates: static %.3f, network %.3f; at all: "
+		      "static %.3f, network %.3f\n", regret[0][0], regret[0][1], regret[1][0],
+		      regret[1][1]);
+	assert_true(regret[0][1] < 0.5 * regret[0][0]);
+	assert_true(regret[0][1] < regret[1][1] + 0.03);
+	lab_free(taught[0]);
+	lab_free(taught[1]);
+	lab_free(test);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +420,7 @@ int main(void)
 		cmocka_unit_test(regrets),
 		cmocka_unit_test(fits),
 		cmocka_unit_test(ladder),
+		cmocka_unit_test(transfer),
 		cmocka_unit_test(resumed),
 	};
 

@@ -29,7 +29,7 @@ struct evaluation {
 	struct model model[MODELS_MAX];
 	const char *name[MODELS_MAX];
 	size_t models;
-	uint64_t mixes, mix_seed, train_mixes, train_seed, epochs, jobs;
+	uint64_t mixes, mix_seed, train_mixes, train_seed, epochs, jobs, rate_percent;
 	bool baselines, gate, families;
 	struct lab_progress progress;
 	struct lab *lab, *train;
@@ -50,6 +50,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct evaluation
 		{ "train-mixes", required_argument, NULL, 't' },
 		{ "train-seed", required_argument, NULL, 'T' },
 		{ "epochs", required_argument, NULL, 'e' },
+		{ "rate-percent", required_argument, NULL, 'R' },
 		{ "jobs", required_argument, NULL, 'J' },
 		{ "baseline", required_argument, NULL, 'b' },
 		{ "families", no_argument, NULL, 'f' },
@@ -76,6 +77,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct evaluation
 			ok = cli_number(optarg, 0, UINT32_MAX, &v->train_seed);
 		else if (c == 'e')
 			ok = cli_number(optarg, 20, 100000, &v->epochs);
+		else if (c == 'R')
+			ok = cli_number(optarg, 1, 1000, &v->rate_percent);
 		else if (c == 'J')
 			ok = cli_number(optarg, 1, 64, &v->jobs);
 		else if (c == 'b') {
@@ -326,7 +329,7 @@ static int climb(const struct cli *cli, struct evaluation *v)
 {
 	const struct par par = { v->jobs, lab_progress_tick, &v->progress };
 	struct mix_files files = lab_files_mix(v->train_files.n ? &v->train_files : &v->files,
-					       v->epochs);
+					       v->epochs, v->rate_percent);
 	const struct lab_files *traces = v->train_files.traces ? &v->train_files : &v->files;
 	struct model fixed = { 0 };
 	int r;
@@ -402,7 +405,8 @@ static int print_gate_json(const struct evaluation *v)
 
 static int evaluate(const struct cli *cli, struct evaluation *v)
 {
-	const struct mix_files files = lab_files_mix(&v->files, v->epochs);
+	const struct mix_files files = lab_files_mix(&v->files, v->epochs,
+						     v->rate_percent);
 	const struct par par = { v->jobs, lab_progress_tick, &v->progress };
 	int r = read_models(v);
 
@@ -425,7 +429,7 @@ int cmd_eval(struct cli *cli, int argc, char **argv)
 {
 	static struct evaluation v = {
 		.mixes = 60, .mix_seed = 1000, .train_mixes = 100, .train_seed = 1,
-		.epochs = MIX_EPOCHS, .baselines = true,
+		.epochs = MIX_EPOCHS, .baselines = true, .rate_percent = 100,
 	};
 	char *words[argc + 2];
 	int r;

@@ -20,7 +20,7 @@ struct training {
 	struct lab *lab;
 	int algo;
 	enum ecn_reward reward;
-	uint64_t mixes, mix_seed, epochs, seed, seeds, steps, jobs;
+	uint64_t mixes, mix_seed, epochs, seed, seeds, steps, jobs, rate_percent;
 	const char *out;
 	char command[MODEL_COMMAND_MAX];
 	struct lab_progress progress;
@@ -58,6 +58,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 		{ "mixes", required_argument, NULL, 'm' },
 		{ "mix-seed", required_argument, NULL, 'M' },
 		{ "epochs", required_argument, NULL, 'e' },
+		{ "rate-percent", required_argument, NULL, 'R' },
 		{ "jobs", required_argument, NULL, 'J' },
 		{ 0 },
 	};
@@ -92,6 +93,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 			r = number(cli, "mix-seed", optarg, 0, UINT32_MAX, &t->mix_seed);
 		} else if (c == 'e') {
 			r = number(cli, "epochs", optarg, 20, 100000, &t->epochs);
+		} else if (c == 'R') {
+			r = number(cli, "rate-percent", optarg, 1, 1000, &t->rate_percent);
 		} else if (c == 'J') {
 			r = number(cli, "jobs", optarg, 1, 64, &t->jobs);
 		} else if (c == ':' || c == '?') {
@@ -201,6 +204,8 @@ static void compose_command(struct training *t)
 
 	n = snprintf(to, size, "sluice train ecn --algo %s --mixes %" PRIu64 " --mix-seed %" PRIu64
 		     " --epochs %" PRIu64, lab_algo_name(t->algo), t->mixes, t->mix_seed, t->epochs);
+	if (t->rate_percent != 100)
+		n += snprintf(to + n, size - n, " --rate-percent %" PRIu64, t->rate_percent);
 	if (t->algo >= FIT_MAX)
 		n += snprintf(to + n, size - n, " --steps %" PRIu64 " --reward %s", t->steps,
 			      rewards[t->reward]);
@@ -214,7 +219,7 @@ static void compose_command(struct training *t)
 
 static int train_whole(struct training *t)
 {
-	const struct mix_files files = lab_files_mix(&t->files, t->epochs);
+	const struct mix_files files = lab_files_mix(&t->files, t->epochs, t->rate_percent);
 	const struct par par = { t->jobs, lab_progress_tick, &t->progress };
 	int r;
 
@@ -235,6 +240,7 @@ int cmd_train(struct cli *cli, int argc, char **argv)
 {
 	struct training t = {
 		.algo = -1, .mixes = 100, .mix_seed = 1, .epochs = MIX_EPOCHS, .seed = 1,
+		.rate_percent = 100,
 		.seeds = 1, .reward = ECN_REWARD_BALANCE, .jobs = sysconf(_SC_NPROCESSORS_ONLN),
 	};
 	int r;

@@ -95,11 +95,12 @@ void lab_files_free(struct lab_files *f)
 	}
 }
 
-struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs)
+struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs,
+			       unsigned int rate_percent)
 {
 	return (struct mix_files){
 		.sizes = f->dist, .name = (const char *const *)f->name, .n = f->n, .epochs = epochs,
-		.trace = f->trace, .traces = f->traces,
+		.rate_scale = rate_percent / 100.0, .trace = f->trace, .traces = f->traces,
 	};
 }
 

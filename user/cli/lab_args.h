@@ -22,7 +22,9 @@ struct lab_files {
 int lab_files_add(struct lab_files *f, const char *list);
 int lab_files_add_traces(struct lab_files *f, const char *list);
 void lab_files_free(struct lab_files *f);
-struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs);
+/* Of the rates that mixes have, so many percent. */
+struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs,
+			       unsigned int rate_percent);
 
 /* Progress of par_run() on standard error, where that is a terminal. */
 struct lab_progress {

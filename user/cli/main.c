@@ -72,8 +72,8 @@ static const struct cli_command commands[] = {
 	  "simulate flows through queues that mark as the qdisc does; or CPUs that receive" },
 	{ "train", cmd_train,
 	  "train ecn --algo ALGO --workload SIZES[,SIZES...] [--link-trace FILE,...] [--steps N] "
-	  "[--seed N] [--seeds N] [--reward R] [--mixes N] [--mix-seed N] [--epochs N] [--jobs N] "
-	  "-o MODEL\n"
+	  "[--seed N] [--seeds N] [--reward R] [--mixes N] [--mix-seed N] [--epochs N] "
+	  "[--rate-percent N] [--jobs N] -o MODEL\n"
 	  "train steer --algo ddqn [--workload FAMILY,...|all] [--loads L,L...] [--steps N] "
 	  "[--seed N] [--seeds N] [--reward R] [--turn S] [--interval-ms N] [--stack-ns N] "
 	  "[--stale N] [--no-hold] [--sizes SIZES] [--capture FILE] [--jobs N] -o MODEL\n"
@@ -83,8 +83,8 @@ static const struct cli_command commands[] = {
 	{ "eval", cmd_eval,
 	  "eval [MODEL...] --workload SIZES[,SIZES...] [--link-trace FILE,...] "
 	  "[--baseline all|none] [--mixes N] [--mix-seed N] [--train-workload SIZES,...] "
-	  "[--train-link-trace FILE,...] [--train-mixes N] [--train-seed N] [--epochs N] [--jobs N] "
-	  "[--families]\n"
+	  "[--train-link-trace FILE,...] [--train-mixes N] [--train-seed N] [--epochs N] "
+	  "[--rate-percent N] [--jobs N] [--families]\n"
 	  "eval --gate --workload SIZES[,SIZES...] [--link-trace FILE,...] [--mixes N] "
 	  "[--mix-seed N]\n"
 	  "eval --steer [MODEL...] [--workload FAMILY,...|all] [--loads L,L...] [--seconds S] "

@@ -105,7 +105,7 @@ void mix_draw(const struct mix_files *files, uint64_t seed, unsigned int index, 
 	rng_split(&root, index, &rng);
 	m.seed = rng_u64(&rng);
 	m.family = sizes * MIX_KINDS + m.kind;
-	m.rate_bps = PICK(&rng, rates_bps);
+	m.rate_bps = PICK(&rng, rates_bps) * (files->rate_scale > 0 ? files->rate_scale : 1);
 	m.rtt_s = PICK(&rng, rtts_s);
 	draw_phase(files, sizes, &rng, &m.phase[0]);
 	m.phase[1] = m.phase[0];

@@ -73,6 +73,7 @@ struct mix_files {
 	const char *const *name;	/* of the files, for people */
 	size_t n;
 	unsigned int epochs;		/* of a run; 0: the default */
+	double rate_scale;		/* of all mixes' rates; 0: 1 */
 	const struct link_trace *trace;
 	size_t traces;			/* 0: rates vary in steps */
 };

@@ -73,9 +73,9 @@ static void describe(const struct lab *l, const struct train_config *c, char *te
 				trace->n * sizeof(*trace->piece));
 	}
 	snprintf(text, size, "%s reward %d seed %" PRIu64 " mixes %zu of %" PRIu64
-		 " sizes %08lx epochs %u episodes %" PRIu64, learn_name(c->learn.kind),
+		 " sizes %08lx epochs %u rates %g episodes %" PRIu64, learn_name(c->learn.kind),
 		 c->learn.reward, c->learn.seed, l->n, l->seed, files, l->files.epochs,
-		 c->episodes);
+		 l->files.rate_scale, c->episodes);
 }
 
 int train(const struct lab *l, const struct train_config *c, struct train_report *out,
