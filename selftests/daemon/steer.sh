@@ -30,6 +30,7 @@ conf_with()
 	[ecn]
 	policy = fixed
 	[steer]
+	policy = ${policy:-learn}
 	interfaces = $dev
 	cpus = 0-1
 	interval_ms = 100
@@ -70,6 +71,30 @@ traffic_flows()
 
 	before=$(sent_packets)
 	busywait 3000 sent_above $((before + 1000))
+}
+
+# The operator's baseline has all on CPU 0: a rule does not have to learn what to do.
+test_greedy()
+{
+	in_ns rcv $sluice load $dev cpus 0 > /dev/null
+	check_err $? "not loaded"
+	policy=greedy
+	echo "max_flows = 0" | conf_with
+	policy=
+	daemon_start in_ns rcv
+	check_err $? "no answer: $(tail -n 3 "$log")"
+	pins=$(echo /sys/fs/bpf/sluice/*$dev)
+	busywait 10000 some_moved
+	check_err $? "no bucket moved: $($sluice status)"
+	$sluice agent show |
+		grep -q "$dev bucket [0-9]* *cpu 0 -> 1: from the busiest CPU.*guard: allowed"
+	check_err $? "no move with its reason: $($sluice agent show)"
+	[ "$($sluice -j agent show | jq .steer.moves)" -ge 1 ]
+	check_err $? "no moves are counted: $($sluice -j agent show)"
+	daemon_stop "$daemon"
+	check_err $? "exit status $?"
+	in_ns rcv $sluice unload $dev
+	check_err $? "not unloaded"
 }
 
 test_moves()
@@ -241,6 +266,7 @@ test_checksum_offload()
 }
 
 setup || skip_all "cannot set up the namespaces"
+run_test test_greedy "a rule moves buckets off the busiest CPU"
 run_test test_moves "buckets change their CPU under TCP traffic"
 run_test test_kill_9 "kill -9: learned targets lapse, traffic goes on"
 run_test test_adopts "a restarted daemon adopts the program"

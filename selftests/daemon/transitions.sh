@@ -27,6 +27,7 @@ conf_with()	# TRANSITIONS
 	[ecn]
 	policy = fixed
 	[steer]
+	policy = learn
 	interfaces = $dev
 	cpus = 0-1
 	interval_ms = 50

@@ -53,10 +53,17 @@ static uint32_t after(struct policy *p, struct ecn_interval in, int intervals)
 	return in.setting.qth_min;
 }
 
-/* Where a move from 50,000 towards k ends. */
-static uint32_t towards(double k)
+/* The same after the policy has told its mind so often, from 50,000 each time. */
+static uint32_t after_many(struct policy *p, struct ecn_interval in, int times)
 {
-	return 50000 * pow(k / 50000, POLICY_MOVE);
+	const struct qdisc_triple first = in.setting;
+	uint32_t k = 0;
+
+	for (int n = 0; n < times; n++) {
+		k = after(p, in, n ? POLICY_HOLD + 1 : POLICY_HOLD);
+		in.setting = first;
+	}
+	return k;
 }
 
 static void features(void **state)
@@ -163,10 +170,10 @@ static void tree(void **state)
 
 	(void)state;
 	assert_int_equal(policy_start(p, &in).qth_min, 15000);
-	assert_int_equal(after(p, in, POLICY_HOLD), towards(200000));
+	assert_int_equal(after(p, in, POLICY_HOLD), 200000);
 	policy_reset(p);
 	in.ce_bytes = 0.05 * in.tx_bytes;
-	assert_int_equal(after(p, in, POLICY_HOLD), towards(12500));
+	assert_int_equal(after(p, in, POLICY_HOLD), 12500);
 	policy_free(p);
 }
 
@@ -181,6 +188,18 @@ static void linear_and_lookup(void **state)
 	number[2 + FEATURE_marked] = -10;
 	p = make("linear", number, 2 + FEATURES);
 	assert_int_equal(after(p, in, POLICY_HOLD), 50000);	/* a tenth is marked */
+
+	/* -1 octave at once, then less and less of it: a half, a third, a fourth, and no less. */
+	policy_reset(p);
+	in.ce_bytes = 0.2 * in.tx_bytes;
+	assert_int_equal(after(p, in, POLICY_HOLD), 25000);
+	policy_reset(p);
+	assert_int_equal(after_many(p, in, 2), (int)(50000 * exp2(-1.0 / 2)));
+	policy_reset(p);
+	assert_int_equal(after_many(p, in, 4), (int)(50000 * exp2(-POLICY_MOVE)));
+	policy_reset(p);
+	assert_int_equal(after_many(p, in, 9), (int)(50000 * exp2(-POLICY_MOVE)));
+	in = interval();
 	policy_free(p);
 
 	/* Two situations of one feature; the mean of both, as there are no more. */
@@ -188,7 +207,7 @@ static void linear_and_lookup(void **state)
 	table[1 + FEATURES + FEATURES] = 2;
 	table[1 + FEATURES + FITTED_ROW + FEATURES] = -1;
 	p = make("lookup", table, 1 + FEATURES + 2 * FITTED_ROW);
-	assert_int_equal(after(p, in, POLICY_HOLD), towards(50000 * M_SQRT2));
+	assert_int_equal(after(p, in, POLICY_HOLD), (int)(50000 * M_SQRT2));
 	policy_free(p);
 }
 
@@ -217,10 +236,10 @@ static void network(void **state)
 	assert_int_equal(policy_start(p, &in).qth_min, 15000);
 	in.tx_bytes = 2.5e6;
 	in.ce_bytes = 0.25 * in.tx_bytes;
-	assert_true(fabs(after(p, in, POLICY_HOLD) / (double)towards(12500) - 1) < 0.05);
+	assert_true(fabs(after(p, in, POLICY_HOLD) / (double)12500 - 1) < 0.05);
 	policy_reset(p);
 	in.ce_bytes = 0.75 * in.tx_bytes;
-	assert_true(fabs(after(p, in, POLICY_HOLD) / (double)towards(400000) - 1) < 0.05);
+	assert_true(fabs(after(p, in, POLICY_HOLD) / (double)400000 - 1) < 0.05);
 	policy_free(p);
 
 	/* Each parameter is finite, what they make of a queue is not: an error, no setting. */
@@ -257,10 +276,10 @@ static void identify(void **state)
 		mix[FITTED_MIX + LAB_STEPS * FEATURES + k] = abs(k - 1);
 	}
 	p = make("identify", number, 1 + FEATURES + 2 * FITTED_MIX);
-	assert_int_equal(after(p, in, POLICY_HOLD), towards(200000));
+	assert_int_equal(after(p, in, POLICY_HOLD), 200000);
 	policy_reset(p);
 	in.ce_bytes = 0;
-	assert_int_equal(after(p, in, POLICY_HOLD), towards(6250));
+	assert_int_equal(after(p, in, POLICY_HOLD), 6250);
 	policy_free(p);
 }
 

@@ -8,7 +8,7 @@
 #include "daemon/daemon.h"
 
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
-static const char *const steer_policies[] = { "learn", "static" };
+static const char *const steer_deciders[] = STEER_POLICY_NAMES;
 
 /* The names of what a backend lacks. */
 static json_t *lacks_json(unsigned int lacks)
@@ -150,7 +150,7 @@ json_t *api_status(const struct daemon *d)
 			 ecn_backend((enum ecn_kind)(d->settings.ecn_backend -
 						     ECN_CHOICE_FIRST))->name,
 			 "queues", queues,
-			 "steer", "policy", steer_policies[d->settings.steer_policy],
+			 "steer", "policy", steer_deciders[d->settings.steer_policy],
 			 "interfaces", links,
 			 "problems", problems_json(d));
 }
@@ -166,13 +166,26 @@ static json_t *verdicts_json(const struct daemon *d)
 	return o;
 }
 
+/* The agent's counters; of a rule, that has none, what the interfaces count. */
+static void steer_counters(const struct daemon *d, struct steer_agent_stats *ret)
+{
+	steer_agent_stats(d->steer_agent, ret);
+	if (!d->greedy)
+		return;
+	*ret = (struct steer_agent_stats){ 0 };
+	for (unsigned int i = 0; i < d->n_links; i++) {
+		ret->decisions += d->links[i]->decisions;
+		ret->moves += d->links[i]->moves;
+	}
+}
+
 json_t *api_agent(const struct daemon *d)
 {
 	struct ecn_agent_stats ecn;
 	struct steer_agent_stats steer;
 
 	ecn_agent_stats(d->ecn, &ecn);
-	steer_agent_stats(d->steer_agent, &steer);
+	steer_counters(d, &steer);
 	return json_pack("{s:{s:s, s:b, s:b, s:I, s:I, s:I, s:f, s:f, s:f},"
 			 " s:{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:f, s:f},"
 			 " s:I, s:I, s:o, s:o}",
@@ -182,7 +195,7 @@ json_t *api_agent(const struct daemon *d)
 			 (json_int_t)ecn.explored, "updates", (json_int_t)ecn.updates,
 			 "loss", ecn.loss, "reward_mean", ecn.reward_mean, "regret_spent",
 			 ecn.regret_spent,
-			 "steer", "policy", steer_policies[d->settings.steer_policy],
+			 "steer", "policy", steer_deciders[d->settings.steer_policy],
 			 "learning", d->settings.learn, "exploring", d->settings.steer_explore,
 			 "decisions", (json_int_t)steer.decisions, "moves",
 			 (json_int_t)steer.moves, "explored", (json_int_t)steer.explored,

@@ -38,6 +38,7 @@
 #include "lib/qdisc.h"
 #include "lib/steer.h"
 #include "policy/policy.h"
+#include "policy/steer_policy.h"
 
 #define QUEUES_MAX	1024	/* qdiscs that are controlled */
 #define LINKS_MAX	32	/* interfaces that are steered */
@@ -182,6 +183,7 @@ struct daemon {
 	struct ecn_agent *ecn;
 	struct model ecn_model;		/* where policy is model */
 	struct steer_agent *steer_agent;
+	struct steer_policy *greedy;	/* of [steer] policy = greedy */
 	uint32_t steer_model_crc;	/* of the model that it started from; 0: none */
 	uint64_t next_checkpoint_ns, checkpoint_ns;
 	bool checkpoint_failed;

@@ -137,7 +137,7 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 		link_failed(l, now, &e);
 		return false;
 	}
-	if (d->settings.steer_policy == STEER_POLICY_LEARN)
+	if (d->settings.steer_policy != STEER_POLICY_STATIC)
 		clear_stale(d, l);
 	log_notice("%s: steering with the XDP program %s (%s%s)", l->ifname,
 		   l->adopted ? "that was there" : "loaded now",
@@ -158,7 +158,7 @@ int link_bucket_cpu(const struct link *l, unsigned int bucket)
 
 void links_epoch(struct daemon *d, uint64_t now)
 {
-	bool learn = d->settings.steer_policy == STEER_POLICY_LEARN;
+	bool moves = d->settings.steer_policy != STEER_POLICY_STATIC;
 	struct sl_err e = { "" };
 	unsigned int i;
 
@@ -166,14 +166,14 @@ void links_epoch(struct daemon *d, uint64_t now)
 		struct link *l = d->links[i];
 
 		if (l->steer || link_open(d, l, now))
-			if (learn)
+			if (moves)
 				link_flows_admit(d, l, now);
 	}
 	if (epoch_due(d, now, d->next_steering_ns)) {
 		d->next_steering_ns = now + d->settings.steer_interval_ms * 1000000ULL;
 		steering_decide(d, now);
 	}
-	for (i = 0; i < d->n_links && learn; i++)
+	for (i = 0; i < d->n_links && moves; i++)
 		if (d->links[i]->steer && act_link_lease(d, d->links[i], now, &e) < 0)
 			link_failed(d->links[i], now, &e);
 }

@@ -79,7 +79,7 @@ static unsigned int window_ms(const struct ecn_interval *in)
 static int occupied(const struct daemon *d, const struct link *l, unsigned int ms,
 		    struct bucket_set *busy)
 {
-	const bool follows = d->settings.steer_policy == STEER_POLICY_LEARN;
+	const bool follows = d->settings.steer_policy != STEER_POLICY_STATIC;
 	struct sl_err e;
 	unsigned int i;
 

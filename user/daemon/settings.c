@@ -17,7 +17,7 @@ static const char *const log_levels[] = { "error", "warning", "notice", "info", 
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
 /* After auto in the order of enum ecn_kind. */
 static const char *const ecn_choices[] = { "auto", "sluice", "red", "fq_codel", "fq", NULL };
-static const char *const steer_policies[] = { "learn", "static", NULL };
+static const char *const steer_deciders[] = STEER_POLICY_NAMES;
 static const char *const grids[] = { "time", "acc", NULL };
 static const char *const rewards[] = ECN_REWARD_NAMES;
 static const char *const modes[] = { "auto", "native", "generic", NULL };
@@ -113,9 +113,10 @@ static const struct config_row rows[] = {
 	UINT("ecn", "reference_us", fct_ref_us, 1, 10000000, "1000", "us",
 	     "Sojourn time that the fct reward counts as one unit of delay."),
 
-	WORD("steer", "policy", steer_policy, steer_policies, "learn",
-	     "Whether the agent moves buckets and flows, or they stay where the baseline has "
-	     "them."),
+	WORD("steer", "policy", steer_policy, steer_deciders, "greedy",
+	     "Who moves buckets and flows: the agent, or a rule that averages their loads and takes "
+	     "from the busiest CPU what lowers the highest load most; or nobody, and they stay where "
+	     "the baseline has them."),
 	TEXT("steer", "model", steer_model, check_path, "none",
 	     "File of a model made by \"sluice train steer\", from which the agent starts and goes on "
 	     "learning. A checkpoint that began with the same model goes before it."),
@@ -310,7 +311,7 @@ double settings_rate(const struct settings *s, const char *ifname)
 
 bool settings_steer_admits(const struct settings *s)
 {
-	return s->steer_announce && s->steer_max_flows && s->steer_policy == STEER_POLICY_LEARN;
+	return s->steer_announce && s->steer_max_flows && s->steer_policy != STEER_POLICY_STATIC;
 }
 
 struct cpus {

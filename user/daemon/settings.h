@@ -23,7 +23,8 @@ enum ecn_policy { ECN_POLICY_LEARN, ECN_POLICY_BDP, ECN_POLICY_FIXED, ECN_POLICY
 #define ECN_POLICY_NAMES { "learn", "bdp", "fixed", "model", NULL }
 /* Which qdiscs are controlled: auto, or those of one kind, enum ecn_kind + ECN_CHOICE_FIRST. */
 enum ecn_choice { ECN_CHOICE_AUTO, ECN_CHOICE_FIRST };
-enum steer_decider { STEER_POLICY_LEARN, STEER_POLICY_STATIC };
+enum steer_decider { STEER_POLICY_LEARN, STEER_POLICY_GREEDY, STEER_POLICY_STATIC };
+#define STEER_POLICY_NAMES { "learn", "greedy", "static", NULL }
 
 struct settings {
 	/* [daemon] */

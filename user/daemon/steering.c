@@ -79,7 +79,7 @@ static void record(struct daemon *d, const struct link *l, const struct steer_mo
 		.verdict = verdict,
 		.explored = m->explored,
 		.reward = reward,
-		.reward_valid = true,
+		.reward_valid = !d->greedy,
 	};
 	char flow[112];
 
@@ -91,8 +91,11 @@ static void record(struct daemon *d, const struct link *l, const struct steer_mo
 			 OBJECT_INDEX(m->id));
 	}
 	snprintf(one.change, sizeof(one.change), "cpu %u -> %u", m->from, m->to);
-	snprintf(one.reason, sizeof(one.reason), "%s, value %+.3f against staying",
-		 m->explored ? "exploring" : "best", (double)m->gain);
+	if (d->greedy)
+		snprintf(one.reason, sizeof(one.reason), "from the busiest CPU to the idlest");
+	else
+		snprintf(one.reason, sizeof(one.reason), "%s, value %+.3f against staying",
+			 m->explored ? "exploring" : "best", (double)m->gain);
 	decisions_add(&d->decisions, &one);
 }
 
@@ -200,7 +203,7 @@ void steering_decide(struct daemon *d, uint64_t now)
 	double reward = 0;
 	int n, m;
 
-	if (d->settings.steer_policy != STEER_POLICY_LEARN || in.seconds <= 0)
+	if (d->settings.steer_policy == STEER_POLICY_STATIC || in.seconds <= 0)
 		return;
 	in.n_cpus = observe_cpus(d, in.seconds, cpus);
 	for (i = 0; i < d->n_links; i++)
@@ -211,7 +214,11 @@ void steering_decide(struct daemon *d, uint64_t now)
 		}
 	if (in.n_cpus < 2 || !in.n_objects)
 		return;
-	n = steer_agent_decide(d->steer_agent, &in, moves, MOVES_MAX, &reward);
+	if (d->greedy)
+		n = d->greedy->ops->decide(d->greedy, &(struct steer_scene){ .in = in }, moves,
+					   MOVES_MAX);
+	else
+		n = steer_agent_decide(d->steer_agent, &in, moves, MOVES_MAX, &reward);
 	if (n < 0)
 		return;
 	for (i = 0; i < d->n_links; i++)
@@ -220,5 +227,6 @@ void steering_decide(struct daemon *d, uint64_t now)
 		applied[m] = apply(d, &in, &moves[m], now, done, reward);
 		done += applied[m];
 	}
-	steer_agent_applied(d->steer_agent, applied, (size_t)n);
+	if (!d->greedy)
+		steer_agent_applied(d->steer_agent, applied, (size_t)n);
 }

@@ -71,7 +71,7 @@ static int decide_linear(struct policy *p, const struct ecn_interval *in, struct
 		log_ratio += f->number[2 + i] * x[i];
 	/* No further than the templates reach. */
 	log_ratio = fmin(fmax(log_ratio, -POLICY_BELOW), POLICY_TEMPLATES - 1 - POLICY_BELOW);
-	policy_move(in, log_ratio, t);
+	policy_move(&f->watch, in, log_ratio, t);
 	return 0;
 }
 
@@ -114,7 +114,7 @@ static int decide_tree(struct policy *p, const struct ecn_interval *in, struct q
 	while (node[0] >= 0)
 		node = f->number + 1 +
 		       FITTED_NODE * (size_t)(x[(int)node[0]] <= node[4] ? node[1] : node[2]);
-	policy_move(in, node[3] - POLICY_BELOW, t);
+	policy_move(&f->watch, in, node[3] - POLICY_BELOW, t);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ static int decide_lookup(struct policy *p, const struct ecn_interval *in, struct
 	}
 	for (int i = 0; i < n; i++)
 		sum += k[i] / n;
-	policy_move(in, sum, t);
+	policy_move(&f->watch, in, sum, t);
 	return 0;
 }
 
@@ -214,7 +214,7 @@ static int decide_identify(struct policy *p, const struct ecn_interval *in, stru
 	for (int k = 1; k < POLICY_TEMPLATES; k++)
 		if (regret[k] < regret[best])
 			best = k;
-	policy_move(in, best - POLICY_BELOW, t);
+	policy_move(&f->watch, in, best - POLICY_BELOW, t);
 	return 0;
 }
 
@@ -257,7 +257,7 @@ static int decide_bandit(struct policy *p, const struct ecn_interval *in, struct
 			best = k;
 		}
 	}
-	policy_move(in, best - POLICY_BELOW, t);
+	policy_move(&f->watch, in, best - POLICY_BELOW, t);
 	return 0;
 }
 

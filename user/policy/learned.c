@@ -136,7 +136,7 @@ static int decide_ppo(struct policy *p, const struct ecn_interval *in, struct qd
 	action = ppo_greedy(l->ppo, row, NULL, NULL);
 	if (action < 0)
 		return action;
-	policy_move(in, action - POLICY_BELOW, t);
+	policy_move(&l->watch, in, action - POLICY_BELOW, t);
 	return 0;
 }
 

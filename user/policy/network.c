@@ -109,7 +109,7 @@ static int decide(struct policy *p, const struct ecn_interval *in, struct qdisc_
 	for (int k = 0; k < POLICY_TEMPLATES; k++)
 		if (!isfinite(regret[k]))	/* parameters that were finite and far too large */
 			return -EDOM;
-	policy_move(in, least(regret) - POLICY_BELOW, t);
+	policy_move(&n->watch, in, least(regret) - POLICY_BELOW, t);
 	return 0;
 }
 

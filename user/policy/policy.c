@@ -72,14 +72,6 @@ struct qdisc_triple policy_step(const struct ecn_interval *in, double k_bytes)
 	return (struct qdisc_triple){ k, k, 1000000 };
 }
 
-void policy_move(const struct ecn_interval *in, double log_ratio, struct qdisc_triple *t)
-{
-	const double now = log2(fmax(in->setting.qth_min, 1) / policy_bdp_bytes(in));
-
-	*t = policy_step(in, fmin(policy_bdp_bytes(in) * exp2(now + POLICY_MOVE * (log_ratio - now)),
-				  POLICY_K_MAX));
-}
-
 double policy_bdp_bytes(const struct ecn_interval *in)
 {
 	return in->capacity_bps * in->rtt_s;
@@ -100,6 +92,16 @@ bool policy_watch(struct policy_watch *w, const struct ecn_interval *in, double 
 	if (w->sum.epochs < POLICY_HOLD)
 		return false;
 	feature_get(&w->sum, x);
-	*w = (struct policy_watch){ .skip = true };
+	*w = (struct policy_watch){ .skip = true, .told = w->told + 1 };
 	return true;
+}
+
+void policy_move(const struct policy_watch *w, const struct ecn_interval *in, double log_ratio,
+		 struct qdisc_triple *t)
+{
+	const double now = log2(fmax(in->setting.qth_min, 1) / policy_bdp_bytes(in));
+	const double share = fmax(1.0 / w->told, POLICY_MOVE);
+
+	*t = policy_step(in, fmin(policy_bdp_bytes(in) * exp2(now + share * (log_ratio - now)),
+				  POLICY_K_MAX));
 }

@@ -34,8 +34,8 @@
 #define POLICY_TEMPLATES	10
 #define POLICY_BELOW		4
 #define POLICY_K_MAX		1550000.0
-/* Of the way to what seems best now, at each decision. */
-#define POLICY_MOVE		0.25
+/* Share of the way to what seems best now that K goes at the n-th decision, n = 1, 2, ...: 1 / n, */
+#define POLICY_MOVE		0.25	/* but this at least */
 /* Epochs that those who look at features observe before they decide. */
 #define POLICY_HOLD		8
 
@@ -73,11 +73,6 @@ void policy_reset(struct policy *p);	/* another queue from now on */
 
 /* All packets beyond k are marked; k is kept within two packets and the limit. */
 struct qdisc_triple policy_step(const struct ecn_interval *in, double k_bytes);
-/*
- * A share of the way from K to 2^log_ratio * C * RTT, in octaves: what is seen in some epochs is
- * noisy, and noise in K costs more than waiting does.
- */
-void policy_move(const struct ecn_interval *in, double log_ratio, struct qdisc_triple *t);
 double policy_bdp_bytes(const struct ecn_interval *in);
 double policy_template_bytes(const struct ecn_interval *in, double n);
 
@@ -85,7 +80,14 @@ double policy_template_bytes(const struct ecn_interval *in, double n);
 struct policy_watch {
 	struct feature_sum sum;
 	bool skip;	/* the epoch in which a new setting takes hold */
+	unsigned int told;	/* how often */
 };
 bool policy_watch(struct policy_watch *w, const struct ecn_interval *in, double x[FEATURES]);
+/*
+ * After it told: a share of the way from K to 2^log_ratio * C * RTT, in octaves. What is seen in
+ * some epochs is noisy, and noise in K costs more than waiting does.
+ */
+void policy_move(const struct policy_watch *w, const struct ecn_interval *in, double log_ratio,
+		 struct qdisc_triple *t);
 
 #endif
