@@ -429,6 +429,44 @@ static void test_bad_input(void **state)
 	sim_free(NULL);
 }
 
+static void note_end(void *arg, const struct sim_flow_record *r)
+{
+	if (r->ended_ns)
+		*(uint64_t *)arg = r->ended_ns;
+}
+
+/* 74 bytes there, waiting behind what is there, and 74 back; one that is lost comes again. */
+static void test_handshake(void **state)
+{
+	const struct sim_flow_params p = {
+		.ack_path = 1, .bytes = SIM_MSS, .cc = SIM_DCTCP, .ecn = true, .handshake = true,
+	};
+	struct sluice_aqm_params never = NEVER_MARKS;
+	struct sim *s = bottleneck(1, 1e6, 100 * MS, 0, never);
+	const double syn_ns = 74 * 8e3, frame_ns = FRAME * 8e3;
+	struct sim_flow_stats f;
+	uint64_t ended_ns = 0;
+
+	(void)state;
+	sim_watch_flows(s, note_end, &ended_ns);
+	assert_true(sim_add_flow(s, &p) >= 0);
+	assert_int_equal(sim_run(s, S), 0);
+	close_to(ended_ns, 150 * MS + syn_ns + frame_ns, 1e-6, "end");
+	add_flow(s, SIM_DCTCP, true, SIM_MSS);
+	assert_true(sim_add_flow(s, &p) >= 0);
+	assert_int_equal(sim_run(s, 2 * S), 0);
+	close_to(ended_ns, S + 150 * MS + syn_ns + 2 * frame_ns, 1e-6, "end behind another");
+	sim_free(s);
+
+	s = bottleneck(1, 1e6, 100 * MS, 73, never);
+	assert_true(sim_add_flow(s, &p) >= 0);
+	assert_int_equal(sim_run(s, 8 * S), 0);
+	sim_flow_read(s, &f);
+	assert_int_equal(f.timeouts, 3);	/* after 1, 3 and 7 s */
+	assert_int_equal(f.unfinished, 1);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_common_arrivals),
 		cmocka_unit_test(test_censored),
 		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_handshake),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

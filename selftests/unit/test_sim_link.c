@@ -182,6 +182,66 @@ static void test_set_rate(void **state)
 	sim_free(s);
 }
 
+static void note_end(void *arg, const struct sim_flow_record *r)
+{
+	if (r->ended_ns)
+		*(uint64_t *)arg = r->ended_ns;
+}
+
+/* What an idle link has saved goes at once; the packet that waits for the rest is in the queue. */
+static void test_bucket(void **state)
+{
+	const struct sim_stage_params there = {
+		.rate_bps = 10e6, .burst_bytes = 4 * FRAME + 1000, .aqm = NEVER_MARKS,
+	};
+	const struct sim_stage_params back = { .delay_ns = 100 * MS };
+	const double frame_ns = FRAME * 8e9 / 10e6, saved_ns = there.burst_bytes * 8e9 / 10e6;
+	struct sim_stage_params bad = there;
+	struct sim *s = sim_new(1);
+	struct sim_stage_stats st;
+	uint64_t ended_ns = 0;
+
+	(void)state;
+	assert_int_equal(sim_add_stage(s, &there), 0);
+	assert_int_equal(sim_add_stage(s, &back), 1);
+	assert_int_equal(sim_add_path(s, (uint16_t[]){ 0 }, 1), 0);
+	assert_int_equal(sim_add_path(s, (uint16_t[]){ 1 }, 1), 1);
+	sim_watch_flows(s, note_end, &ended_ns);
+	/* Full at the beginning. */
+	add_flow(s, SIM_RENO, false, 4 * SIM_MSS);
+	assert_int_equal(sim_run(s, 0), 0);
+	sim_stage_read(s, 0, &st);
+	assert_int_equal(st.packets, 4);
+	assert_int_equal(st.backlog_bytes, 0);
+	/* 1,000 bytes are left; the second of these waits for a whole packet's. */
+	add_flow(s, SIM_RENO, false, 2 * SIM_MSS);
+	assert_int_equal(sim_run(s, MS / 10), 0);
+	sim_stage_read(s, 0, &st);
+	assert_int_equal(st.backlog_bytes, 2 * FRAME);
+	assert_int_equal(sim_run(s, MS), 0);
+	sim_stage_read(s, 0, &st);
+	assert_int_equal(st.backlog_bytes, FRAME);
+	assert_int_equal(sim_run(s, 2 * MS), 0);
+	close_to(ended_ns, 6 * frame_ns - saved_ns, 1e-6, "end of two packets");
+	sim_stage_read(s, 0, &st);
+	close_to(st.backlog_byte_ns, FRAME * (2 * (5 * frame_ns - saved_ns) + frame_ns), 1e-6,
+		 "backlog over time");
+	/* It fills at the link's rate, and no further than its size. */
+	assert_int_equal(sim_run(s, (uint64_t)(6 * frame_ns - saved_ns + 2 * frame_ns)), 0);
+	add_flow(s, SIM_RENO, false, 3 * SIM_MSS);
+	assert_int_equal(sim_run(s, 50 * MS), 0);
+	close_to(ended_ns, 9 * frame_ns - saved_ns, 1e-6, "end after a short rest");
+	assert_int_equal(sim_run(s, S), 0);
+	add_flow(s, SIM_RENO, false, 6 * SIM_MSS);
+	assert_int_equal(sim_run(s, 2 * S), 0);
+	close_to(ended_ns, S + 6 * frame_ns - saved_ns, 1e-6, "end after a long rest");
+	bad.mark_departing = true;
+	assert_int_equal(sim_add_stage(s, &bad), -EINVAL);
+	bad = (struct sim_stage_params){ .burst_bytes = 1 };
+	assert_int_equal(sim_add_stage(s, &bad), -EINVAL);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_bad_traces),
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_set_rate),
+		cmocka_unit_test(test_bucket),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -21,6 +21,8 @@
 #define MIN_WINDOW	(2.0 * SIM_MSS)
 #define RTO_MIN_NS	200000000ULL
 #define RTO_MAX_NS	60000000000ULL
+#define SYN_RTO_NS	1000000000ULL
+#define SYN_BYTES	74	/* Ethernet, IPv4, TCP with its options */
 #define DUPACKS		3
 
 /* --- coming and going --------------------------------------------------------- */
@@ -209,6 +211,18 @@ static int send_window(struct sim *s, uint32_t flow)
 	return r ? r : arm(s, flow);
 }
 
+static int send_syn(struct sim *s, uint32_t flow)
+{
+	const struct sim_flow *f = &s->flow[flow];
+	const struct sim_packet p = {
+		.sent_ns = s->now_ns, .flow = flow, .generation = f->generation, .bytes = SYN_BYTES,
+		.segments = 1, .path = f->data_path, .flags = PKT_SYN,
+	};
+	int r = stage_enter(s, &p);
+
+	return r ? r : arm(s, flow);
+}
+
 static void measure_rtt(struct sim_flow *f, double rtt_ns)
 {
 	double rto;
@@ -241,9 +255,15 @@ int flow_start(struct sim *s, const struct sim_flow_params *p)
 		.cwnd = INITIAL_WINDOW, .ssthresh = HUGE_VAL, .alpha = 1,
 		.beyond = f->beyond, .room_beyond = f->room_beyond,
 	};
+	count_started(s, f);
+	if (p->handshake) {
+		f->connecting = true;
+		f->rto_ns = SYN_RTO_NS;
+		r = send_syn(s, flow);
+		return r ? r : (int)flow;
+	}
 	/* What a handshake would have measured. */
 	measure_rtt(f, s->path[p->data_path].delay_ns + s->path[p->ack_path].delay_ns);
-	count_started(s, f);
 	r = send_window(s, flow);
 	return r ? r : (int)flow;
 }
@@ -363,6 +383,10 @@ int flow_timeout(struct sim *s, uint32_t flow)
 	if (s->now_ns < f->deadline_ns)
 		return wait_until(s, flow, f->deadline_ns);
 	s->stats.timeouts++;
+	if (f->connecting) {
+		f->rto_ns *= 2;
+		return send_syn(s, flow);
+	}
 	f->ssthresh = fmax(sim_cc_ops[f->cc].reduce(f, SIM_TIMEOUT), MIN_WINDOW);
 	f->cwnd = SIM_MSS;
 	f->recover = f->next;
@@ -446,11 +470,31 @@ static int receive(struct sim *s, const struct sim_packet *p)
 	return stage_enter(s, &ack);
 }
 
+static int shake_hands(struct sim *s, const struct sim_packet *p)
+{
+	struct sim_flow *f = &s->flow[p->flow];
+	struct sim_packet answer = *p;
+
+	if (p->flags & PKT_ACK) {
+		if (!f->connecting)
+			return 0;	/* the second answer to a SYN that was sent twice */
+		f->connecting = false;
+		measure_rtt(f, s->now_ns - p->sent_ns);
+		return send_window(s, p->flow);
+	}
+	answer.flags = PKT_SYN | PKT_ACK;
+	answer.path = f->ack_path;
+	answer.hop = 0;
+	return stage_enter(s, &answer);
+}
+
 int flow_packet(struct sim *s, const struct sim_packet *p)
 {
 	const struct sim_flow *f = &s->flow[p->flow];
 
 	if (!f->used || f->generation != p->generation)
 		return 0;	/* of one that has finished */
+	if (p->flags & PKT_SYN)
+		return shake_hands(s, p);
 	return p->flags & PKT_ACK ? acknowledged(s, p) : receive(s, p);
 }

@@ -67,7 +67,9 @@ int sim_add_stage(struct sim *s, const struct sim_stage_params *p)
 
 	if (p->rate_bps < 0 || (p->trace && !(p->trace->mean_bps > 0)) ||
 	    p->aqm.qth_min > p->aqm.qth_max || p->aqm.max_p > SLUICE_AQM_PPM ||
-	    (p->mark_departing && (p->drop_non_ect || p->select_every)) || s->n_stages > INDEX_MAX)
+	    (p->mark_departing && (p->drop_non_ect || p->select_every)) ||
+	    (p->burst_bytes && (p->mark_departing || p->trace || !(p->rate_bps > 0))) ||
+	    s->n_stages > INDEX_MAX)
 		return -EINVAL;
 	st = sim_grow((void **)&s->stage, &s->n_stages, sizeof(*st));
 	if (!st)
@@ -77,6 +79,9 @@ int sim_add_stage(struct sim *s, const struct sim_stage_params *p)
 	st->rate_set_ns = s->now_ns;
 	st->delay_ns = p->delay_ns;
 	st->limit_bytes = p->limit_bytes;
+	st->burst_bytes = p->burst_bytes;
+	st->saved_bytes = p->burst_bytes;
+	st->idle_ns = s->now_ns;
 	st->drop_non_ect = p->drop_non_ect;
 	st->select_every = p->select_every;
 	st->mark_departing = p->mark_departing;

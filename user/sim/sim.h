@@ -10,8 +10,8 @@
  * Senders are window-based: Reno with ECN (RFC 5681, 6582, 3168), DCTCP (RFC 8257) and CUBIC
  * (RFC 9438); see cc.c. Receivers acknowledge every packet, and echo its CE mark with that
  * acknowledgement. Acknowledgements tell of holes as with SACK (see flow.c); there is no tail-loss
- * probe. The handshake takes no time, but has measured the empty path's round trip. Rate-based
- * senders are in rate.h.
+ * probe. The handshake takes no time, but has measured the empty path's round trip; or it is made of
+ * packets that queue as others. Rate-based senders are in rate.h.
  *
  * With GSO a sender makes packets of up to 64 KB, which stay whole along their path, as on a host
  * and on routers with GRO. A queue decides once for all segments and counts each, and their headers,
@@ -53,6 +53,11 @@ struct sim_stage_params {
 	const struct link_trace *trace;
 	uint64_t delay_ns;	/* of propagation */
 	uint32_t limit_bytes;	/* a packet that would exceed it is dropped; 0: none is */
+	/*
+	 * The link is a token bucket: what it could have sent while it was idle, up to this, it sends at
+	 * once, and a packet waits for its tokens in the queue. 0: an ordinary link.
+	 */
+	uint32_t burst_bytes;
 	struct sluice_aqm_params aqm;
 	bool drop_non_ect;
 	/* Every so many-th packet is marked, or lost if it is not ECT, as if by chance; 0: none. */
@@ -87,6 +92,7 @@ struct sim_flow_params {
 	enum sim_cc cc;
 	bool ecn;		/* packets are ECT(0) */
 	uint32_t gso_bytes;	/* most payload of one packet, to SIM_GSO_MAX; 0: a segment */
+	bool handshake;		/* a SYN and its answer, both not ECT, come first */
 };
 
 const char *sim_cc_name(enum sim_cc cc);
@@ -222,5 +228,6 @@ void sim_watch_flows(struct sim *s, sim_watch *fn, void *arg);
  * Negative without flows, and where so many have not finished that it cannot be told.
  */
 double sim_slowdown_quantile(const struct sim_class_stats *c, double q);
+unsigned int sim_class_of(uint64_t bytes);
 
 #endif

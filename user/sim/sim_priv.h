@@ -42,6 +42,7 @@ bool heap_pop(struct sim_heap *h, uint64_t until_ns, struct sim_event *out);
 #define PKT_ECE		(1u << 3)	/* of an acknowledgement: the packet had CE */
 #define PKT_AGAIN	(1u << 4)	/* sent again: says nothing of the round trip */
 #define PKT_NOBODY	(1u << 5)	/* of no flow */
+#define PKT_SYN		(1u << 6)
 #define PKT_RATE	(1u << 7)	/* of a rate-based flow, or for one */
 
 struct sim_packet {
@@ -73,6 +74,9 @@ struct sim_stage {
 	uint32_t limit_bytes;
 	bool drop_non_ect, mark_departing, sending;
 	uint32_t select_every, unselected;
+	uint32_t burst_bytes;
+	double saved_bytes;		/* of burst_bytes, when the link fell idle */
+	uint64_t idle_ns;		/* when that was */
 	struct sluice_aqm_config aqm;
 	struct sluice_aqm_lot lot;
 	struct sim_packet in_hand;	/* being sent */
@@ -112,6 +116,7 @@ struct sim_cubic {
 struct sim_flow {
 	uint32_t generation;	/* of the slot */
 	bool used, ecn;
+	bool connecting;
 	enum sim_cc cc;
 	uint16_t data_path, ack_path;
 	uint64_t bytes, started_ns;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Queues and links. What is being sent is in no queue any more, as with a qdisc. */
+/*
+ * Queues and links. What is being sent is in no queue any more, as with a qdisc; under a token bucket
+ * the first packet waits for its tokens in the queue, and then needs no time.
+ */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -108,10 +111,21 @@ static bool mark(struct sim_stage *st, struct sim_packet *p)
 	return false;
 }
 
+/* What a packet has to wait for until the bucket has its tokens; takes them. */
+static double bucket_owes(struct sim_stage *st, uint64_t now_ns, double bytes)
+{
+	const double saved = st->saved_bytes + (now_ns - st->idle_ns) / st->ns_per_byte;
+	const double tokens = saved < st->burst_bytes ? saved : st->burst_bytes;
+
+	st->saved_bytes = tokens > bytes ? tokens - bytes : 0;
+	return tokens > bytes ? 0 : bytes - tokens;
+}
+
 static int send_next(struct sim *s, uint32_t stage)
 {
 	struct sim_stage *st = &s->stage[stage];
-	uint64_t sent_ns;
+	uint64_t sent_ns, first_ns = s->now_ns;
+	double bytes;
 
 	st->sending = st->queue.n;
 	if (!st->sending)
@@ -119,14 +133,20 @@ static int send_next(struct sim *s, uint32_t stage)
 	integrate(st, s->now_ns);
 	st->in_hand = fifo_pop(&st->queue);
 	s->events++;
-	st->stats.backlog_bytes -= st->in_hand.bytes;
+	bytes = st->in_hand.bytes;
+	if (st->burst_bytes)
+		bytes = bucket_owes(st, s->now_ns, bytes);
+	else
+		st->stats.backlog_bytes -= st->in_hand.bytes;
 	if (st->mark_departing)
 		mark(st, &st->in_hand);
 	if (st->trace)
 		sent_ns = link_trace_sent_ns(st->trace, &st->cursor, s->now_ns, st->in_hand.bytes);
 	else
-		sent_ns = s->now_ns + (uint64_t)(st->in_hand.bytes * st->ns_per_byte + 0.5);
-	count_sojourn(&st->stats, s->now_ns - st->in_hand.at_ns);
+		sent_ns = s->now_ns + (uint64_t)(bytes * st->ns_per_byte + 0.5);
+	if (st->burst_bytes)
+		st->idle_ns = first_ns = sent_ns;
+	count_sojourn(&st->stats, first_ns - st->in_hand.at_ns);
 	st->stats.wait_sum_ns += (double)(sent_ns - st->in_hand.at_ns);
 	return heap_push(&s->heap, sent_ns, SIM_EV_SENT, stage);
 }
@@ -170,6 +190,10 @@ int stage_sent(struct sim *s, uint32_t stage)
 	struct sim_packet p = st->in_hand;
 	int r;
 
+	if (st->burst_bytes) {
+		integrate(st, s->now_ns);
+		st->stats.backlog_bytes -= p.bytes;
+	}
 	st->stats.packets += p.segments;
 	st->stats.bytes += p.bytes;
 	if (p.flags & PKT_ECT)

@@ -9,7 +9,7 @@
 
 #include "sim/sim_priv.h"
 
-static unsigned int class_of(uint64_t bytes)
+unsigned int sim_class_of(uint64_t bytes)
 {
 	return bytes <= 10000 ? 0 : bytes <= 100000 ? 1 : bytes <= 1000000 ? 2 : 3;
 }
@@ -118,7 +118,7 @@ static void query_answered(struct sim *s, uint32_t query)
 /* The last byte has arrived. */
 void count_finished(struct sim *s, const struct sim_flow *f)
 {
-	const unsigned int class = class_of(f->bytes);
+	const unsigned int class = sim_class_of(f->bytes);
 	struct sim_traffic_stats *t = &s->stats.traffic[f->ecn][class];
 	const double fct_ns = s->now_ns - f->started_ns, slowdown = slowdown_of(s, f);
 
@@ -137,7 +137,7 @@ void count_finished(struct sim *s, const struct sim_flow *f)
 void count_acked(struct sim *s, const struct sim_flow *f, double bytes)
 {
 	s->stats.acked_bytes += bytes;
-	s->stats.traffic[f->ecn][class_of(f->bytes)].acked_bytes += bytes;
+	s->stats.traffic[f->ecn][sim_class_of(f->bytes)].acked_bytes += bytes;
 }
 
 void sim_flow_read(const struct sim *s, struct sim_flow_stats *out)
@@ -147,7 +147,7 @@ void sim_flow_read(const struct sim *s, struct sim_flow_stats *out)
 		const struct sim_flow *f = &s->flow[i];
 
 		if (f->used && f->bytes != UINT64_MAX && f->received < f->bytes)
-			class_unfinished(&out->class[class_of(f->bytes)],
+			class_unfinished(&out->class[sim_class_of(f->bytes)],
 					 s->now_ns - f->started_ns, slowdown_of(s, f));
 	}
 	for (uint32_t i = 0; i < s->n_queries; i++) {
