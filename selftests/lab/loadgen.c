@@ -70,7 +70,7 @@ static const struct {
 static struct {
 	/* options */
 	struct sockaddr_in to;
-	const char *cc;
+	const char *cc, *times;
 	int netns[MAX_SENDERS];
 	unsigned int n_netns;
 	unsigned int elephants;
@@ -83,7 +83,7 @@ static struct {
 	int epoll, in_netns;
 	unsigned int open;
 	/* results */
-	uint64_t failed, acked_bytes, elephant_bytes;
+	uint64_t failed, acked_bytes, elephant_bytes, late_ns;
 	uint64_t delivered_packets, ce_packets, retransmits;
 } run;
 
@@ -367,8 +367,10 @@ static void replay(void)
 		int i, n;
 
 		t_ns = now_ns() - begin_ns;
-		while (next < run.n && run.flows[next].start_ns <= t_ns)
+		while (next < run.n && run.flows[next].start_ns <= t_ns) {
+			run.late_ns += t_ns - run.flows[next].start_ns;
 			flow_start(&run.flows[next++]);
+		}
 		if (!ended && t_ns >= run.duration_ns) {
 			list_ended();
 			ended = true;
@@ -500,9 +502,10 @@ static void report(void)
 
 	for (i = 0; i < N_CLASSES; i++)
 		json_object_set_new(fct, classes[i].name, report_class(i));
-	j = json_pack("{s:s, s:f, s:I, s:I, s:f, s:I, s:f, s:I, s:I, s:I, s:o}",
+	j = json_pack("{s:s, s:f, s:I, s:I, s:f, s:f, s:I, s:f, s:I, s:I, s:I, s:o}",
 		      "cc", run.cc ? run.cc : "default", "duration_s", seconds,
 		      "flows", (json_int_t)(run.n - run.elephants), "failed", (json_int_t)run.failed,
+		      "late_mean_us", run.n ? (double)run.late_ns / 1e3 / (double)run.n : 0,
 		      "goodput_bps", (double)run.acked_bytes * 8 / seconds,
 		      "elephants", (json_int_t)run.elephants,
 		      "elephant_goodput_bps", (double)run.elephant_bytes * 8 / seconds,
@@ -515,11 +518,24 @@ static void report(void)
 	json_decref(j);
 }
 
+/* A line per flow of the list, in its order: when, bytes, and the time it took, 0 if it did not finish. */
+static void write_times(void)
+{
+	FILE *f = fopen(run.times, "we");
+	size_t i;
+
+	for (i = run.elephants; f && i < run.n; i++)
+		fprintf(f, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", run.flows[i].start_ns,
+			run.flows[i].size, run.flows[i].fct_ns);
+	if (!f || fclose(f))
+		die("%s: %s", run.times, strerror(errno));
+}
+
 static void usage(FILE *f)
 {
 	fputs("usage: loadgen serve --port P [--cc NAME]\n"
 	      "       loadgen send --plan FILE --to ADDRESS --port P [--cc NAME] [--netns NAME]...\n"
-	      "                    [--elephants K] [--drain S] [--progress]\n"
+	      "                    [--elephants K] [--drain S] [--times FILE] [--progress]\n"
 	      "serve prints 'ready' and runs until it is killed. send replays the list that\n"
 	      "'arrivals' drew and prints a report in JSON. Sender i of the list is the i-th\n"
 	      "--netns (modulo their number); after the list, open flows get S seconds (5).\n"
@@ -536,6 +552,7 @@ int main(int argc, char *argv[])
 		{ "netns", required_argument, NULL, 'n' },
 		{ "elephants", required_argument, NULL, 'e' },
 		{ "drain", required_argument, NULL, 'd' },
+		{ "times", required_argument, NULL, 'o' },
 		{ "progress", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -577,6 +594,9 @@ int main(int argc, char *argv[])
 		case 'd':
 			run.drain_s = number(optarg, 0, 3600, "drain");
 			break;
+		case 'o':
+			run.times = optarg;
+			break;
 		case 'v':
 			run.progress = true;
 			break;
@@ -595,6 +615,8 @@ int main(int argc, char *argv[])
 	run.to.sin_port = htons(port);
 	read_plan(plan);
 	replay();
+	if (run.times)
+		write_times();
 	report();
 	return 0;
 }

@@ -121,6 +121,25 @@ static double bucket_owes(struct sim_stage *st, uint64_t now_ns, double bytes)
 	return tokens > bytes ? 0 : bytes - tokens;
 }
 
+/* The packet in hand is out of the queue and on its way. */
+static int leave(struct sim *s, uint32_t stage)
+{
+	struct sim_stage *st = &s->stage[stage];
+	struct sim_packet p = st->in_hand;
+
+	if (st->burst_bytes) {
+		integrate(st, s->now_ns);
+		st->stats.backlog_bytes -= p.bytes;
+	}
+	st->stats.packets += p.segments;
+	st->stats.bytes += p.bytes;
+	if (p.flags & PKT_ECT)
+		st->stats.ect_bytes += p.bytes;
+	if (p.seq >= SIM_ELEPHANT && !(p.flags & PKT_ACK))
+		st->stats.elephant_bytes += p.bytes;
+	return travel(s, stage, &p);
+}
+
 static int send_next(struct sim *s, uint32_t stage)
 {
 	struct sim_stage *st = &s->stage[stage];
@@ -148,6 +167,11 @@ static int send_next(struct sim *s, uint32_t stage)
 		st->idle_ns = first_ns = sent_ns;
 	count_sojourn(&st->stats, first_ns - st->in_hand.at_ns);
 	st->stats.wait_sum_ns += (double)(sent_ns - st->in_hand.at_ns);
+	if (st->burst_bytes && bytes <= 0) {
+		/* Now, before a second one of the same time finds it in the queue; the queue was empty. */
+		st->sending = false;
+		return leave(s, stage);
+	}
 	return heap_push(&s->heap, sent_ns, SIM_EV_SENT, stage);
 }
 
@@ -186,21 +210,8 @@ int stage_enter(struct sim *s, const struct sim_packet *packet)
 
 int stage_sent(struct sim *s, uint32_t stage)
 {
-	struct sim_stage *st = &s->stage[stage];
-	struct sim_packet p = st->in_hand;
-	int r;
+	const int r = leave(s, stage);
 
-	if (st->burst_bytes) {
-		integrate(st, s->now_ns);
-		st->stats.backlog_bytes -= p.bytes;
-	}
-	st->stats.packets += p.segments;
-	st->stats.bytes += p.bytes;
-	if (p.flags & PKT_ECT)
-		st->stats.ect_bytes += p.bytes;
-	if (p.seq >= SIM_ELEPHANT && !(p.flags & PKT_ACK))
-		st->stats.elephant_bytes += p.bytes;
-	r = travel(s, stage, &p);
 	return r ? r : send_next(s, stage);
 }
 
