@@ -15,12 +15,12 @@
 #define HEAD		(1 + 2 * FEATURES)
 #define X_MOST		4.0f	/* standard deviations: no further, however odd a queue is */
 
-#define STEPS		20000
+#define STEPS		8000
 #define BATCH		64
 #define RATE		1e-3f	/* at first; goes to 0 in a straight line */
-#define DECAY		1e-4f
+#define DECAY		3e-3f
 /* How bad a bad threshold is matters little: regrets are bent so that they stay below. */
-#define REGRET_MOST	0.7
+#define REGRET_MOST	0.2
 #define GRAD_CLIP	5.0f
 
 static const unsigned int shape[LAYERS + 1] = { FEATURES, HIDDEN, HIDDEN, POLICY_TEMPLATES };
