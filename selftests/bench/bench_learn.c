@@ -292,7 +292,7 @@ static int bench_cql(void)
 	return 0;
 }
 
-/* What "sluice train steer" does in a second of one CPU: simulating, deciding, eight gradient steps each. */
+/* What "sluice train steer" does in a second of one CPU: to simulate, decide, learn in eight steps. */
 static int bench_train_steer(void)
 {
 	const int episodes = 3;

@@ -20,7 +20,8 @@ static inline struct ecn_interval toy_queue(const struct qdisc_triple *t, struct
 
 	return (struct ecn_interval){
 		.seconds = 0.05, .capacity_bps = c, .rtt_s = rtt, .mtu_bytes = 1514,
-		.limit_bytes = 4000000, .tx_bytes = used * c * 0.05, .ce_bytes = 0.05 * used * c * 0.05,
+		.limit_bytes = 4000000, .tx_bytes = used * c * 0.05,
+		.ce_bytes = 0.05 * used * c * 0.05,
 		.backlogged_s = 0.04, .avg_backlog_bytes = backlog, .sojourn_p95_s = backlog / c,
 		.setting = *t,
 	};
