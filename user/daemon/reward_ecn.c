@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "daemon/ecn_grid.h"
+#include "lib/clamp.h"
 
 #define DRAIN_MIN	1e-3	/* a slower drain counts as this: log is -6.9 */
 #define DELAY_MAX	1e6	/* sojourn p95 / t_ref */
@@ -11,12 +12,6 @@
 #define QUEUED_WEIGHT	0.7
 #define QUEUED_MIN	1e-3	/* a smaller share counts as this */
 #define FLOWS_MAX	1e6
-
-/* x limited to [lo, hi]; what is not a number becomes lo. */
-static double clamp(double x, double lo, double hi)
-{
-	return x > lo ? (x < hi ? x : hi) : lo;
-}
 
 bool ecn_interval_active(const struct ecn_interval *in)
 {

@@ -14,17 +14,12 @@
 #include <math.h>
 
 #include "daemon/steer_agent.h"
+#include "lib/clamp.h"
 
 #define UTIL_THRESHOLD	0.7
 #define PPS_MAX		1e12
 #define LATENCY_MAX	1e6	/* wait p95 / latency_ref */
 #define WEIGHT_MAX	1e3
-
-/* x limited to [lo, hi]; what is not a number becomes lo. */
-static double clamp(double x, double lo, double hi)
-{
-	return x > lo ? (x < hi ? x : hi) : lo;
-}
 
 void steer_reward_terms(const struct steer_interval *in, unsigned int moves,
 			const struct steer_reward_weights *w, struct steer_reward_terms *out)

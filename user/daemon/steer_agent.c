@@ -2,10 +2,7 @@
 /*
  * How the agent decides.
  *
- * Loads are virtual: they start as measured, and a move shifts an estimate of the object's work,
- * its share of its CPU's packets times that CPU's utilisation, from one CPU to the other. The
- * features of a candidate CPU tell how the loads would look after the move, so that the network
- * learns what a distribution of load is worth rather than which CPU is good.
+ * What it sees are virtual loads, which the moves decided so far have changed (steer_loads.h).
  *
  * Per call the CONSIDER_HEAVY heaviest objects are looked at, and CONSIDER_OTHER random ones of the
  * rest, so that a CPU that is busy with many small ones is relieved too; equal objects are ordered
@@ -30,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/steer_loads.h"
 #include "lib/rng.h"
 #include "rl/ddqn.h"
 #include "rl/translog.h"
@@ -42,7 +40,6 @@
 #define STAYS_LEARNED	8
 #define REST		20	/* decisions for which a moved object is not moved again */
 #define RESTING		256	/* moves remembered for that */
-#define FEATURES	14
 
 #define GAMMA		0.2f	/* a placement shows its worth in the very next interval */
 #define MIN_UPDATES	200
@@ -57,7 +54,7 @@ struct steer_pending {
 	uint16_t row, rows;	/* the candidate that was chosen, and how many there were */
 	float probability;
 	uint64_t policy;
-	float row_x[FEATURES];
+	float row_x[STEER_FEATURES];
 };
 
 #define PENDING		(MAX_MOVES + STAYS_LEARNED)
@@ -87,7 +84,7 @@ struct steer_agent {
 
 	struct steer_order *order;
 	size_t order_room;
-	float x[SLUICE_MAX_CPUS * FEATURES];
+	float x[SLUICE_MAX_CPUS * STEER_FEATURES];
 	float q[SLUICE_MAX_CPUS];
 
 	bool has_mean;
@@ -95,7 +92,7 @@ struct steer_agent {
 
 	void (*watch)(void *data, const struct translog_row *row);
 	void *watch_data;
-	float (*watch_x)[SLUICE_MAX_CPUS * FEATURES];	/* [PENDING] candidates of each */
+	float (*watch_x)[SLUICE_MAX_CPUS * STEER_FEATURES];	/* [PENDING] candidates of each */
 };
 
 /* By what exploration may choose; epsilon 0: by nothing. */
@@ -103,19 +100,6 @@ struct steer_chance {
 	double epsilon;
 	int hot;		/* the CPU with the highest load */
 	int lower, on_hot;	/* CPUs with a lower one, objects on it */
-};
-
-/* Loads as they are after the moves decided so far. */
-struct steer_loads {
-	const struct steer_interval *in;
-	size_t n;
-	int index_of[SLUICE_MAX_CPUS];		/* of a CPU number; -1: no target */
-	double util[SLUICE_MAX_CPUS];		/* virtual */
-	double util_measured[SLUICE_MAX_CPUS];
-	double pps[SLUICE_MAX_CPUS];		/* measured */
-	double wait[SLUICE_MAX_CPUS];		/* as a feature */
-	double pps_total;
-	double mean;				/* moves do not change it */
 };
 
 void steer_agent_config_default(struct steer_agent_config *c)
@@ -140,7 +124,7 @@ void steer_agent_config_default(struct steer_agent_config *c)
 int steer_agent_new(const struct steer_agent_config *c, struct steer_agent **ret)
 {
 	struct ddqn_config dc = {
-		.features = FEATURES,
+		.features = STEER_FEATURES,
 		.outputs = 1,
 		.max_rows = SLUICE_MAX_CPUS,
 		.hidden = { 32, 32 },
@@ -179,99 +163,6 @@ void steer_agent_free(struct steer_agent *a)
 	free(a->order);
 	free(a->watch_x);
 	free(a);
-}
-
-/* x limited to [0, hi]; what is not a number becomes 0. */
-static double limited(double x, double hi)
-{
-	return x > 0.0 ? fmin(x, hi) : 0.0;
-}
-
-static int loads_init(struct steer_loads *l, const struct steer_interval *in)
-{
-	l->in = in;
-	l->n = in->n_cpus;
-	l->pps_total = 0.0;
-	l->mean = 0.0;
-	for (size_t i = 0; i < SLUICE_MAX_CPUS; i++)
-		l->index_of[i] = -1;
-	for (size_t i = 0; i < l->n; i++) {
-		if (in->cpus[i].cpu >= SLUICE_MAX_CPUS || l->index_of[in->cpus[i].cpu] >= 0)
-			return -EINVAL;
-		l->index_of[in->cpus[i].cpu] = i;
-		l->util[i] = l->util_measured[i] = limited(in->cpus[i].util, 1.0);
-		l->pps[i] = limited(in->cpus[i].pps, 1e12);
-		l->wait[i] = in->cpus[i].wait_p95_s >= 0.0 ?
-			     limited(log1p(in->cpus[i].wait_p95_s * 1e3) / 4.0, 2.0) : 0.0;
-		l->pps_total += l->pps[i];
-		l->mean += l->util[i] / l->n;
-	}
-	return 0;
-}
-
-static int loads_cpu_of(const struct steer_loads *l, const struct steer_object *o)
-{
-	return o->cpu < SLUICE_MAX_CPUS ? l->index_of[o->cpu] : -1;
-}
-
-/* CPU share that the object costs where it was measured. */
-static double loads_work(const struct steer_loads *l, const struct steer_object *o, int from)
-{
-	const double pps = limited(o->pps, 1e12);
-
-	return pps > 0.0 ? l->util_measured[from] * pps / fmax(l->pps[from], pps) : 0.0;
-}
-
-static void loads_move(struct steer_loads *l, const struct steer_object *o, int from, int to)
-{
-	const double work = loads_work(l, o, from);
-
-	l->util[from] = fmax(l->util[from] - work, 0.0);
-	l->util[to] += work;
-}
-
-/* The greatest load of all CPUs but one. */
-static double loads_max_beside(const struct steer_loads *l, int cpu)
-{
-	double max = 0.0;
-
-	for (int i = 0; i < (int)l->n; i++)
-		if (i != cpu && l->util[i] > max)
-			max = l->util[i];
-	return max;
-}
-
-/* x: (cpus, FEATURES), one row for each CPU the object could be on. */
-static void features(const struct steer_loads *l, const struct steer_object *o, int from, float *x)
-{
-	const double work = loads_work(l, o, from);
-	const double pps = limited(o->pps, 1e12);
-	const double beside = loads_max_beside(l, from);
-	const double now_max = fmax(beside, l->util[from]);
-	const double left_max = fmax(beside, l->util[from] - work);
-
-	for (int to = 0; to < (int)l->n; to++, x += FEATURES) {
-		const struct steer_cpu_obs *c = &l->in->cpus[to];
-		const double drop = limited(c->drop_pps, 1e12);
-
-		/* The object: its work, its share of the traffic, the size of its packets. */
-		x[0] = limited(work, 2.0);
-		x[1] = l->pps_total > 0.0 ? limited(pps / l->pps_total, 1.0) : 0.0;
-		x[2] = pps > 0.0 ? limited(o->bps / pps / 1500.0, 2.0) : 0.0;
-		/* The loads before and after: its CPU, the candidate, the mean, the greatest. */
-		x[3] = to == from;
-		x[4] = limited(l->util[from], 2.0);
-		x[5] = limited(l->util[to], 2.0);
-		x[6] = limited(l->util[to] + (to != from) * work, 2.0);
-		x[7] = l->mean;
-		x[8] = limited(now_max, 2.0);
-		x[9] = to == from ? x[8] : limited(fmax(left_max, l->util[to] + work), 2.0);
-		/* The candidate as measured. */
-		x[10] = limited(c->softirq, 1.0);
-		x[11] = l->pps_total > 0.0 ? limited(l->pps[to] / l->pps_total, 1.0) : 0.0;
-		x[12] = l->pps[to] + drop > 0.0 ? limited(drop / (l->pps[to] + drop), 1.0) : 0.0;
-		x[13] = l->wait[to];
-	}
 }
 
 static const struct steer_object *find(const struct steer_interval *in, uint32_t id, bool is_flow)
@@ -318,12 +209,12 @@ static double settle(struct steer_agent *a, const struct steer_loads *l)
 	for (size_t i = 0; i < a->n_pending && (a->config.learn || a->watch); i++) {
 		const struct steer_pending *p = &a->pending[i];
 		const struct steer_object *o = p->learn ? find(l->in, p->id, p->is_flow) : NULL;
-		const int from = o ? loads_cpu_of(l, o) : -1;
+		const int from = o ? steer_loads_cpu_of(l, o) : -1;
 
 		/* An object that fell silent says nothing about where it should be. */
 		if (from < 0)
 			continue;
-		features(l, o, from, a->x);
+		steer_features(l, o, from, a->x);
 		t.moves = p->moved;
 		if (a->config.learn)
 			ddqn_remember(a->ddqn, p->row_x, 0,
@@ -362,10 +253,10 @@ static int make_order(struct steer_agent *a, const struct steer_loads *l)
 	for (size_t i = 0; i < in->n_objects; i++) {
 		const struct steer_object *o = &in->objects[i];
 
-		if (!(o->pps > 0.0) || loads_cpu_of(l, o) < 0)
+		if (!(o->pps > 0.0) || steer_loads_cpu_of(l, o) < 0)
 			continue;
 		a->order[n++] = (struct steer_order) {
-			.pps = limited(o->pps, 1e12),
+			.pps = steer_loads_pps(o->pps),
 			.tie = rng_mix64(o->id + ((uint64_t)o->is_flow << 32) +
 					 a->stats.decisions * 0x9e3779b97f4a7c15ull),
 			.index = i,
@@ -395,11 +286,11 @@ static void pending_set(struct steer_agent *a, size_t pending, const struct stee
 		.id = o->id, .is_flow = o->is_flow, .row = (uint16_t)row,
 		.probability = probability, .policy = ddqn_updates(a->ddqn),
 	};
-	memcpy(p->row_x, a->x + (size_t)row * FEATURES, sizeof(p->row_x));
+	memcpy(p->row_x, a->x + (size_t)row * STEER_FEATURES, sizeof(p->row_x));
 	if (!a->watch)
 		return;
 	p->rows = (uint16_t)rows;
-	memcpy(a->watch_x[pending], a->x, rows * FEATURES * sizeof(float));
+	memcpy(a->watch_x[pending], a->x, rows * STEER_FEATURES * sizeof(float));
 }
 
 static bool resting(const struct steer_agent *a, const struct steer_object *o)
@@ -430,7 +321,7 @@ static void move(struct steer_agent *a, struct steer_loads *l, const struct stee
 	pending_set(a, a->n_moves, o, l->n, to, probability);
 	a->pending[a->n_moves].moved = true;
 	a->pending[a->n_moves++].explored = explored;
-	loads_move(l, o, from, to);
+	steer_loads_move(l, o, from, to);
 	a->stats.moves++;
 	a->stats.explored += explored;
 }
@@ -438,7 +329,7 @@ static void move(struct steer_agent *a, struct steer_loads *l, const struct stee
 static void evaluate(struct steer_agent *a, const struct steer_loads *l,
 		     const struct steer_object *o, int from)
 {
-	features(l, o, from, a->x);
+	steer_features(l, o, from, a->x);
 	ddqn_q(a->ddqn, &(struct ddqn_obs){ .x = a->x, .rows = l->n }, a->q);
 }
 
@@ -468,7 +359,7 @@ static struct steer_chance chance_of(const struct steer_agent *a, const struct s
 	for (int i = 0; i < (int)l->n; i++)
 		c.lower += l->util[i] < l->util[c.hot];
 	for (int i = 0; i < n; i++)
-		c.on_hot += loads_cpu_of(l, &l->in->objects[a->order[i].index]) == c.hot;
+		c.on_hot += steer_loads_cpu_of(l, &l->in->objects[a->order[i].index]) == c.hot;
 	if (c.lower && c.on_hot)
 		c.epsilon = a->config.epsilon;
 	return c;
@@ -497,7 +388,8 @@ static int explore(struct steer_agent *a, struct steer_loads *l, int n, size_t m
 			break;
 	pick = rng_below(&a->rng, c->on_hot);
 	for (pos = 0; pos < n; pos++)
-		if (loads_cpu_of(l, &l->in->objects[a->order[pos].index]) == c->hot && pick-- == 0)
+		if (steer_loads_cpu_of(l, &l->in->objects[a->order[pos].index]) == c->hot &&
+		    pick-- == 0)
 			break;
 	o = &l->in->objects[a->order[pos].index];
 	evaluate(a, l, o, c->hot);
@@ -519,7 +411,7 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 
 	if (in->n_cpus < 1 || in->n_cpus > SLUICE_MAX_CPUS || in->n_objects > MAX_OBJECTS)
 		return -EINVAL;
-	r = loads_init(&l, in);
+	r = steer_loads_init(&l, in);
 	if (r < 0)
 		return r;
 	n = make_order(a, &l);
@@ -544,7 +436,7 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 
 	for (int i = 0; i < n; i++) {
 		const struct steer_object *o = &in->objects[a->order[i].index];
-		const int from = loads_cpu_of(&l, o);
+		const int from = steer_loads_cpu_of(&l, o);
 		int best;
 
 		if (i == explored)
@@ -567,9 +459,9 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 	/* To stay was right or wrong under the loads that all the moves have made. */
 	for (unsigned int i = 0; i < n_stays && i < STAYS_LEARNED; i++) {
 		const struct steer_object *o = &in->objects[stays[i]];
-		const int at = loads_cpu_of(&l, o);
+		const int at = steer_loads_cpu_of(&l, o);
 
-		features(&l, o, at, a->x);
+		steer_features(&l, o, at, a->x);
 		pending_set(a, a->n_pending, o, l.n, at, stays_p[i]);
 		a->pending[a->n_pending++].learn = true;
 	}
@@ -623,20 +515,11 @@ int steer_agent_watch(struct steer_agent *a,
 
 void steer_agent_shape(struct translog_shape *out)
 {
-	static const struct translog_feature feature[FEATURES] = {
-		{ "work", "CPU share" }, { "packet_share", "1" }, { "packet_bytes", "1500 B" },
-		{ "stays", "flag" }, { "from_load", "CPU share" }, { "to_load", "CPU share" },
-		{ "to_load_after", "CPU share" }, { "mean_load", "CPU share" },
-		{ "max_load", "CPU share" }, { "max_load_after", "CPU share" },
-		{ "to_softirq", "CPU share" }, { "to_packet_share", "1" },
-		{ "to_drop_share", "1" }, { "to_wait_p95", "ln(1+ms)/4" },
-	};
-
 	*out = (struct translog_shape){
-		.agent = "steer", .n_features = FEATURES, .outputs = 1,
+		.agent = "steer", .n_features = STEER_FEATURES, .outputs = 1,
 		.max_rows = SLUICE_MAX_CPUS, .reward_scale = 1.0f - GAMMA,
 	};
-	memcpy(out->feature, feature, sizeof(feature));
+	steer_features_name(out->feature);
 }
 
 void steer_agent_stats(const struct steer_agent *a, struct steer_agent_stats *out)
