@@ -43,6 +43,12 @@ static const struct sluice_flow_key udp6 = {
 	.sport = 0x1111, .dport = 0x2222, .proto = IPPROTO_UDP, .family = 6,
 };
 
+/* A flow of the protocol; a and b: its ports as on the wire, or an SPI, or an id twice. */
+#define KEY4(p, a, b) { .saddr = { 10, 0, 0, 1 }, .daddr = { 10, 0, 0, 2 }, \
+			.sport = (a), .dport = (b), .proto = (p), .family = 4 }
+#define KEY6(p, a, b) { .saddr = { 0xfd, [15] = 1 }, .daddr = { 0xfd, [15] = 2 }, \
+			.sport = (a), .dport = (b), .proto = (p), .family = 6 }
+
 #define CHECK(call) do {				\
 	int check_r = (call);				\
 	if (check_r)					\

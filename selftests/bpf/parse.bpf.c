@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* The parser with features, as a policy would have it; for test_inside.c. */
+/* The parser with features, as a policy would have it; for test_inside.c, test_features.c. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -7,10 +7,6 @@
 #include "fixture.h"
 
 /* One flow of each protocol that has ports, an SPI or an id, with what is there in each. */
-#define KEY4(p, a, b) { .saddr = { 10, 0, 0, 1 }, .daddr = { 10, 0, 0, 2 }, \
-			.sport = (a), .dport = (b), .proto = (p), .family = 4 }
-#define KEY6(p, a, b) { .saddr = { 0xfd, [15] = 1 }, .daddr = { 0xfd, [15] = 2 }, \
-			.sport = (a), .dport = (b), .proto = (p), .family = 6 }
 static const struct sluice_flow_key keys[] = {
 	KEY4(IPPROTO_TCP, 0x1234, 0x5678),	KEY6(IPPROTO_TCP, 0x1234, 0x5678),
 	KEY4(IPPROTO_UDP, 0x1234, 0x5678),	KEY6(IPPROTO_UDP, 0x1234, 0x5678),
