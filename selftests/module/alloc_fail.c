@@ -14,31 +14,28 @@
  *
  * DEV must have two transmit queues, be down or idle, and belong to nobody else.
  *
- * What "everything" is: the qdiscs of DEV with kind, handle and parent, and the writable and the
- * constant files of each sluice directory. An acknowledgement that cannot be allocated either
+ * qdisc_state.h says what "everything" is. An acknowledgement that cannot be allocated either
  * reaches us as ENOBUFS and tells nothing; then both states are right.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
 
 #include <linux/sluice.h>
 #include <sluice/tree.h>
+
+#include "qdisc_state.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ROOT	TC_H_ROOT
@@ -49,17 +46,6 @@
 static const char *dev;
 static int ifindex, netlink, fail_nth = -1, make_it_fail = -1;
 static unsigned int injected, refused;
-
-static void die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	exit(1);
-}
 
 /* --- injection ------------------------------------------------------------------- */
 
@@ -198,129 +184,6 @@ static void must(struct request *r)
 
 	if (err)
 		die("without a fault: %s", strerror(err));
-}
-
-/* --- state ---------------------------------------------------------------------- */
-
-static char *state_end, state[65536];
-
-static void note(const char *format, ...)
-{
-	size_t room = state + sizeof(state) - state_end;
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(state_end, room, format, args);
-	va_end(args);
-	if (n < 0 || (size_t)n >= room)
-		die("the state is larger than %zu bytes", sizeof(state));
-	state_end += n;
-}
-
-static int on_qdisc(struct nl_msg *msg, void *arg)
-{
-	struct tcmsg *tc = nlmsg_data(nlmsg_hdr(msg));
-	struct nlattr *kind = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(*tc), TCA_KIND);
-
-	(void)arg;
-	if (tc->tcm_ifindex == ifindex && kind)
-		note("qdisc %s %x parent %x\n", nla_get_string(kind), tc->tcm_handle, tc->tcm_parent);
-	return NL_OK;
-}
-
-static void note_qdiscs(void)
-{
-	struct tcmsg tc = { .tcm_ifindex = ifindex };
-	struct nl_sock *sk = nl_socket_alloc();
-
-	if (!sk || nl_connect(sk, NETLINK_ROUTE))
-		die("no netlink socket");
-	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_qdisc, NULL);
-	if (nl_send_simple(sk, RTM_GETQDISC, NLM_F_DUMP, &tc, sizeof(tc)) < 0 ||
-	    nl_recvmsgs_default(sk))
-		die("cannot dump the qdiscs");
-	nl_socket_free(sk);
-}
-
-/* A file's contents as text; time that remains is no state. */
-static void note_file(const char *dir, const char *name)
-{
-	unsigned char data[SLUICE_TREE_MAX_SIZE];
-	unsigned int triple[3], lease, generation, sum = 2166136261u;
-	char path[1024];
-	ssize_t n, i;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? -1 : read(fd, data, sizeof(data) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n < 0) {
-		note("%s: %s\n", path, strerror(errno));
-		return;
-	}
-	data[n] = 0;
-	if (!strcmp(name, "tree")) {
-		for (i = 0; i < n; i++)
-			sum = (sum ^ data[i]) * 16777619u;
-		note("%s: %zd bytes, %x\n", path, n, sum);
-	} else if (!strcmp(name, "learned") &&
-		   sscanf((char *)data, "%u %u %u %u %u", &triple[0], &triple[1], &triple[2], &lease,
-			  &generation) == 5) {
-		note("%s: %u %u %u, %u\n", path, triple[0], triple[1], triple[2], generation);
-	} else {
-		note("%s: %s", path, data);
-	}
-}
-
-static bool constant(const char *name)
-{
-	return !strcmp(name, "source") || !strcmp(name, "generation") || !strcmp(name, "manual_gen");
-}
-
-static void note_directory(const char *dir)
-{
-	struct dirent **entry;
-	int i, n = scandir(dir, &entry, NULL, alphasort);
-	char path[1024];
-	struct stat st;
-
-	if (n < 0)
-		die("%s: %s", dir, strerror(errno));
-	for (i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, entry[i]->d_name);
-		if (!stat(path, &st) && S_ISREG(st.st_mode) &&
-		    ((st.st_mode & 0200) || constant(entry[i]->d_name)))
-			note_file(dir, entry[i]->d_name);
-		free(entry[i]);
-	}
-	free(entry);
-}
-
-/* Returns a copy that the caller frees. */
-static char *snapshot(void)
-{
-	struct dirent **entry;
-	char dir[300], path[700];
-	int i, n;
-
-	state_end = state;
-	note_qdiscs();
-	snprintf(dir, sizeof(dir), "/sys/class/net/%s/sluice", dev);
-	n = scandir(dir, &entry, NULL, alphasort);
-	note(n < 0 ? "no directory\n" : "directory\n");
-	for (i = 0; i < n; i++) {
-		if (entry[i]->d_name[0] != '.') {
-			snprintf(path, sizeof(path), "%s/%s", dir, entry[i]->d_name);
-			note_directory(path);
-		}
-		free(entry[i]);
-	}
-	if (n >= 0)
-		free(entry);
-	return strdup(state);
 }
 
 /* --- operations ------------------------------------------------------------------ */
@@ -489,10 +352,10 @@ static bool attempt(const struct operation *op, unsigned int nth, const char *af
 
 	clear();
 	op->setup();
-	before = snapshot();
+	before = qdisc_state(dev);
 	op->prepare(&r);
 	err = submit(&r, nth, &reached);
-	now = snapshot();
+	now = qdisc_state(dev);
 	if (err && err != ENOMEM && err != ENOBUFS)
 		die("%s, allocation %u: %s", op->name, nth, strerror(err));
 	if (!(err != 0 && !strcmp(now, before)) && !(err != ENOMEM && !strcmp(now, after)))
@@ -514,7 +377,7 @@ static char *outcome(const struct operation *op)
 	op->setup();
 	op->prepare(&r);
 	must(&r);
-	return snapshot();
+	return qdisc_state(dev);
 }
 
 static const struct operation *find_operation(const char *name)
