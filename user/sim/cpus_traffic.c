@@ -4,68 +4,35 @@
  * the earliest of them is the next one. Flows that come, last and end, and elephants, share a heap
  * by the time of their next packet. Each kind draws from a stream of random numbers of its own.
  *
- * Flow slots: first those of the Zipf population, then the capture's, then elephants, then flows
- * that end. The slot of one that ended goes to the end of a queue of free ones, so that it is taken
- * again as late as can be: packets of the old flow have left the machine by then, and if not, are
- * told by the flow's number.
+ * Slots of flows (cpus_flows.h): first those of the Zipf population, then the capture's, then
+ * elephants, then flows that end.
  */
 #include "sim/cpus_traffic.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <sluice/hash.h>
 
 #include "lib/rng.h"
-#include "lib/toeplitz.h"
+#include "sim/cpus_flows.h"
 #include "sim/zipf.h"
 
 #define NEVER		UINT64_MAX
 #define FLOWS_MAX	(1u << 24)
-#define SLOTS_KEPT	4096	/* free ones before the first is taken again */
 #define TRAIN_GAP_NS	120	/* a full frame at 100 Gbit/s */
-#define WORK_MAX	1000.0
 
 enum kind { ZIPF, FLOWS, CAPTURE, KINDS };	/* elephants are in the heap of FLOWS */
 
-/* What is known of a flow for as long as it has its slot. */
-struct slot {
-	uint32_t id;		/* 0: has no flow yet */
-	uint32_t rss_hash;
-	uint16_t bucket;
-	bool elephant;
-	float work;
-	double gap_ns;		/* between packets while it is on */
-	uint64_t left;		/* packets */
-	uint64_t on_until_ns;
-};
-
-struct due {
-	uint64_t time_ns;
-	uint32_t slot;
-};
-
 struct cpus_traffic {
 	struct cpus_traffic_params p;
-	uint64_t seed;
 	struct rng rng[KINDS], work;
 	uint64_t next_ns[KINDS];	/* of FLOWS: when the next flow arrives */
-	uint32_t ids;
-
-	struct slot *slot;
-	uint32_t n_slots, room_slots;
-	uint32_t *freed;		/* a ring */
-	uint32_t freed_head, n_freed, room_freed;
+	struct cpus_flows flows;
 
 	struct zipf zipf;
 	double zipf_gap_ns;		/* between trains, at the highest rate */
 	uint32_t train_left, train_slot;
 
-	struct due *heap;
-	uint32_t n_heap, room_heap;
 	double flows_gap_ns;
 
 	uint32_t capture_slot;		/* its first */
@@ -114,142 +81,6 @@ static uint64_t after(uint64_t now, double ns)
 	return now + (ns < 1 ? 1 : ns < 1e18 ? (uint64_t)ns : (uint64_t)1e18);
 }
 
-/* --- flows ---------------------------------------------------------------------- */
-
-/* The microsoft.com key, which most drivers' documentation has, too. */
-static const uint8_t rss_key[40] = {
-	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
-};
-
-static void hash_key(const struct sluice_flow_key *key, struct slot *s)
-{
-	toeplitz_flow(rss_key, sizeof(rss_key), TOEPLITZ_AS_IS, key, true, &s->rss_hash);
-	s->bucket = (uint16_t)sluice_bucket_of(key);
-}
-
-/* A flow from a client out of 10.0.0.0/8 to a port of one of 256 servers. */
-static void make_key(uint64_t seed, uint32_t id, struct sluice_flow_key *key)
-{
-	const uint64_t a = rng_mix64(seed ^ (uint64_t)id * 0x9e3779b97f4a7c15ULL);
-	const uint64_t b = rng_mix64(a + 1);
-	const uint32_t src = htonl(0x0a000000u | (uint32_t)(a & 0xffffff));
-	const uint32_t dst = htonl(0xc0a80000u | (uint32_t)(a >> 24 & 0xff));
-
-	*key = (struct sluice_flow_key){
-		.sport = htons(1024 + (uint16_t)(b % 60000)), .dport = htons(443),
-		.proto = IPPROTO_TCP, .family = 4,
-	};
-	memcpy(key->saddr, &src, 4);
-	memcpy(key->daddr, &dst, 4);
-}
-
-static void begin(struct cpus_traffic *t, struct slot *s, const struct sluice_flow_key *key)
-{
-	struct sluice_flow_key made;
-	struct rng r;
-
-	*s = (struct slot){ .id = ++t->ids, .work = 1 };
-	if (!key) {
-		make_key(t->seed, s->id, &made);
-		key = &made;
-	}
-	hash_key(key, s);
-	if (t->p.flow_work_sigma > 0) {
-		const double sigma = t->p.flow_work_sigma;
-
-		rng_seed(&r, t->seed ^ ((uint64_t)s->id << 20));
-		s->work = (float)fmin(exp(sigma * rng_normal(&r) - sigma * sigma / 2), WORK_MAX);
-	}
-}
-
-/* A slot without a flow; -ENOMEM. */
-static int64_t new_slot(struct cpus_traffic *t)
-{
-	uint32_t i;
-
-	if (t->n_freed > SLOTS_KEPT) {
-		i = t->freed[t->freed_head];
-		t->freed_head = (t->freed_head + 1) & (t->room_freed - 1);
-		t->n_freed--;
-		return i;
-	}
-	if (t->n_slots == t->room_slots) {
-		const uint32_t room = t->room_slots ? t->room_slots * 2 : 1024;
-		struct slot *more = realloc(t->slot, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		t->slot = more;
-		t->room_slots = room;
-	}
-	t->slot[t->n_slots] = (struct slot){ 0 };
-	return t->n_slots++;
-}
-
-static int free_slot(struct cpus_traffic *t, uint32_t slot)
-{
-	if (t->n_freed == t->room_freed) {
-		const uint32_t room = t->room_freed ? t->room_freed * 2 : 2 * SLOTS_KEPT;
-		uint32_t *more = malloc(room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		for (uint32_t i = 0; i < t->n_freed; i++)
-			more[i] = t->freed[(t->freed_head + i) & (t->room_freed - 1)];
-		free(t->freed);
-		t->freed = more;
-		t->freed_head = 0;
-		t->room_freed = room;
-	}
-	t->freed[(t->freed_head + t->n_freed++) & (t->room_freed - 1)] = slot;
-	return 0;
-}
-
-static bool sooner(const struct due *a, const struct due *b)
-{
-	return a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->slot < b->slot);
-}
-
-static void sift_down(struct cpus_traffic *t, struct due d)
-{
-	uint32_t i = 0, child;
-
-	while ((child = 2 * i + 1) < t->n_heap) {
-		if (child + 1 < t->n_heap && sooner(&t->heap[child + 1], &t->heap[child]))
-			child++;
-		if (!sooner(&t->heap[child], &d))
-			break;
-		t->heap[i] = t->heap[child];
-		i = child;
-	}
-	t->heap[i] = d;
-}
-
-static int add_due(struct cpus_traffic *t, struct due d)
-{
-	uint32_t i, up;
-
-	if (t->n_heap == t->room_heap) {
-		const uint32_t room = t->room_heap ? t->room_heap * 2 : 256;
-		struct due *more = realloc(t->heap, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		t->heap = more;
-		t->room_heap = room;
-	}
-	for (i = t->n_heap++; i; i = up) {
-		up = (i - 1) / 2;
-		if (!sooner(&d, &t->heap[up]))
-			break;
-		t->heap[i] = t->heap[up];
-	}
-	t->heap[i] = d;
-	return 0;
-}
-
 /* --- the kinds ------------------------------------------------------------------ */
 
 /* Rates that swing: arrivals are drawn at the highest rate, and some of them do not happen. */
@@ -266,7 +97,7 @@ static bool happens(struct cpus_traffic *t, enum kind k, uint64_t now_ns)
 static void fill(struct cpus_traffic *t, uint32_t slot, uint64_t time_ns, uint32_t bytes,
 		 struct cpus_arrival *out)
 {
-	const struct slot *s = &t->slot[slot];
+	const struct cpus_slot *s = &t->flows.slot[slot];
 
 	*out = (struct cpus_arrival){
 		.time_ns = time_ns, .flow = slot, .id = s->id, .bytes = bytes, .work = s->work,
@@ -294,8 +125,8 @@ static void zipf_next(struct cpus_traffic *t, struct cpus_arrival *out)
 
 	if (!t->train_left) {
 		t->train_slot = draw_flow(t, now);
-		if (!t->slot[t->train_slot].id)
-			begin(t, &t->slot[t->train_slot], NULL);
+		if (!t->flows.slot[t->train_slot].id)
+			cpus_flows_begin(&t->flows, &t->flows.slot[t->train_slot], NULL);
 		t->train_left = 1;
 		if (t->p.train_pkts > 1)	/* geometric */
 			t->train_left += (uint32_t)(exponential(&t->rng[ZIPF]) /
@@ -323,35 +154,33 @@ static int flow_begins(struct cpus_traffic *t)
 	const uint64_t now = t->next_ns[FLOWS];
 	const double sigma = t->p.flow_pps_sigma;
 	struct rng *r = &t->rng[FLOWS];
-	int64_t i = new_slot(t);
-	struct slot *s;
+	int64_t i = cpus_flows_slot(&t->flows);
+	struct cpus_slot *s;
 
 	if (i < 0)
 		return (int)i;
-	s = &t->slot[i];
-	begin(t, s, NULL);
+	s = &t->flows.slot[i];
+	cpus_flows_begin(&t->flows, s, NULL);
 	s->left = (uint64_t)packets_of(t, dist_quantile(t->p.sizes, rng_uniform(r)));
 	s->gap_ns = 1e9 / (t->p.flow_pps * exp(sigma * rng_normal(r)));
 	do
 		t->next_ns[FLOWS] = after(t->next_ns[FLOWS], t->flows_gap_ns * exponential(r));
 	while (!happens(t, FLOWS, t->next_ns[FLOWS]));
-	return add_due(t, (struct due){ now, (uint32_t)i });
+	return cpus_flows_add_due(&t->flows, (struct cpus_due){ now, (uint32_t)i });
 }
 
 /* The packet of the flow that is due first. */
 static int heap_next(struct cpus_traffic *t, struct cpus_arrival *out)
 {
-	const struct due d = t->heap[0];
-	struct slot *s = &t->slot[d.slot];
+	const struct cpus_due d = t->flows.heap[0];
+	struct cpus_slot *s = &t->flows.slot[d.slot];
 	struct rng *r = &t->rng[FLOWS];
 	uint64_t next;
 
 	fill(t, d.slot, d.time_ns, t->p.bytes, out);
 	if (!s->elephant && !--s->left) {
-		t->n_heap--;
-		if (t->n_heap)
-			sift_down(t, t->heap[t->n_heap]);
-		return free_slot(t, d.slot);
+		cpus_flows_drop_due(&t->flows);
+		return cpus_flows_free_slot(&t->flows, d.slot);
 	}
 	next = after(d.time_ns, s->gap_ns * (0.5 + rng_uniform(r)));
 	if (s->elephant && t->p.off_s > 0 && next > s->on_until_ns) {
@@ -359,7 +188,7 @@ static int heap_next(struct cpus_traffic *t, struct cpus_arrival *out)
 			     t->p.off_s * 1e9 * exponential(r));
 		s->on_until_ns = after(next, t->p.on_s * 1e9 * exponential(r));
 	}
-	sift_down(t, (struct due){ next, d.slot });
+	cpus_flows_replace_due(&t->flows, (struct cpus_due){ next, d.slot });
 	return 0;
 }
 
@@ -388,7 +217,7 @@ static void capture_next(struct cpus_traffic *t, struct cpus_arrival *out)
 int cpus_traffic_next(struct cpus_traffic *t, struct cpus_arrival *out)
 {
 	for (;;) {
-		const uint64_t due = t->n_heap ? t->heap[0].time_ns : NEVER;
+		const uint64_t due = t->flows.n_heap ? t->flows.heap[0].time_ns : NEVER;
 		uint64_t first = due;
 		int r, kind = KINDS;
 
@@ -419,7 +248,7 @@ static int add_slots(struct cpus_traffic *t, size_t n)
 	int64_t r = 0;
 
 	while (n-- && r >= 0)
-		r = new_slot(t);
+		r = cpus_flows_slot(&t->flows);
 	return r < 0 ? (int)r : 0;
 }
 
@@ -444,12 +273,12 @@ static int start_capture(struct cpus_traffic *t, double pps)
 	const struct cpus_capture *c = t->p.capture;
 	int r;
 
-	t->capture_slot = t->n_slots;
+	t->capture_slot = t->flows.n_slots;
 	r = add_slots(t, c->n_flows);
 	if (r)
 		return r;
 	for (size_t i = 0; i < c->n_flows; i++)
-		begin(t, &t->slot[t->capture_slot + i], &c->key[i]);
+		cpus_flows_begin(&t->flows, &t->flows.slot[t->capture_slot + i], &c->key[i]);
 	t->capture_scale = 1e9 * c->n_packets / pps /
 			   (c->duration_ns + (double)c->duration_ns / c->n_packets);
 	t->next_ns[CAPTURE] = capture_time(t);
@@ -465,15 +294,15 @@ static int start_elephants(struct cpus_traffic *t, double pps)
 	for (uint32_t i = 0; i < t->p.elephants; i++)
 		sum += pow(i + 1.0, -t->p.elephant_skew);
 	for (uint32_t i = 0; i < t->p.elephants; i++) {
-		const int64_t slot = new_slot(t);
-		struct slot *s;
+		const int64_t slot = cpus_flows_slot(&t->flows);
+		struct cpus_slot *s;
 		uint64_t at;
 		int e;
 
 		if (slot < 0)
 			return (int)slot;
-		s = &t->slot[slot];
-		begin(t, s, NULL);
+		s = &t->flows.slot[slot];
+		cpus_flows_begin(&t->flows, s, NULL);
 		s->elephant = true;
 		s->gap_ns = 1e9 * on * sum / (pps * pow(i + 1.0, -t->p.elephant_skew));
 		/* In the middle of an on-period or of an off-period. */
@@ -482,7 +311,7 @@ static int start_elephants(struct cpus_traffic *t, double pps)
 		s->on_until_ns = NEVER;
 		if (t->p.off_s > 0)
 			s->on_until_ns = after(at, t->p.on_s * 1e9 * exponential(r));
-		e = add_due(t, (struct due){ at, (uint32_t)slot });
+		e = cpus_flows_add_due(&t->flows, (struct cpus_due){ at, (uint32_t)slot });
 		if (e)
 			return e;
 	}
@@ -546,7 +375,8 @@ int cpus_traffic_new(const struct cpus_traffic_params *p, uint64_t seed, struct 
 	if (!t)
 		return sl_err(e, -ENOMEM, "out of memory");
 	t->p = *p;
-	t->seed = rng_mix64(seed + 0x5eed);
+	t->flows.seed = rng_mix64(seed + 0x5eed);
+	t->flows.work_sigma = p->flow_work_sigma;
 	rng_seed(&root, seed);
 	for (int k = 0; k < KINDS; k++) {
 		rng_split(&root, k, &t->rng[k]);
@@ -572,25 +402,16 @@ int cpus_traffic_new(const struct cpus_traffic_params *p, uint64_t seed, struct 
 	return 0;
 }
 
-static void *copy_of(const void *from, size_t n, size_t size)
-{
-	void *to = malloc(n * size + 1);
-
-	if (to && n)
-		memcpy(to, from, n * size);
-	return to;
-}
-
 struct cpus_traffic *cpus_traffic_copy(const struct cpus_traffic *t)
 {
-	struct cpus_traffic *c = copy_of(t, 1, sizeof(*t));
+	struct cpus_traffic *c = malloc(sizeof(*c));
+	bool flows;
 
 	if (!c)
 		return NULL;
-	c->slot = copy_of(t->slot, t->room_slots, sizeof(*t->slot));
-	c->freed = copy_of(t->freed, t->room_freed, sizeof(*t->freed));
-	c->heap = copy_of(t->heap, t->room_heap, sizeof(*t->heap));
-	if (!zipf_copy(&c->zipf, &t->zipf) && c->slot && c->freed && c->heap)
+	*c = *t;
+	flows = cpus_flows_copy(&c->flows, &t->flows);
+	if (!zipf_copy(&c->zipf, &t->zipf) && flows)
 		return c;
 	cpus_traffic_free(c);
 	return NULL;
@@ -600,9 +421,7 @@ void cpus_traffic_free(struct cpus_traffic *t)
 {
 	if (!t)
 		return;
-	free(t->slot);
-	free(t->freed);
-	free(t->heap);
+	cpus_flows_fini(&t->flows);
 	zipf_free(&t->zipf);
 	free(t);
 }
