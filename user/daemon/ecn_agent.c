@@ -8,7 +8,7 @@
  * network that is wrong somewhere can only walk there one step per interval, each step measured.
  * A far-away optimum is reached in as many decisions as it is steps away.
  *
- *   untrained   fewer than MIN_UPDATES gradient steps ever (a checkpoint counts): stay
+ *   untrained   fewer than AGENT_MIN_UPDATES gradient steps ever (a checkpoint counts): stay
  *   greedy      the best candidate, if it beats staying by HYSTERESIS
  *   explore     with probability epsilon, a random other candidate
  *
@@ -32,10 +32,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/agent_net.h"
 #include "daemon/ecn_grid.h"
 #include "daemon/reward_ecn.h"
+#include "lib/clamp.h"
 #include "lib/rng.h"
-#include "rl/ddqn.h"
 #include "rl/team.h"
 #include "rl/translog.h"
 
@@ -45,9 +46,7 @@
 #define FEATURES	(INTERVALS * PER_INTERVAL + PER_CANDIDATE)
 
 #define GAMMA		0.8f
-#define MIN_UPDATES	200
 #define HYSTERESIS	0.01f	/* of Q, where one step of a lasting gain g shows as about g / 5 */
-#define MEAN_WEIGHT	0.05	/* of the newest value in the running means */
 #define HOUR_S		3600.0
 
 struct ecn_queue {
@@ -111,19 +110,9 @@ void ecn_agent_config_default(struct ecn_agent_config *c)
 
 int ecn_agent_new(const struct ecn_agent_config *c, struct ecn_agent **ret)
 {
-	struct ddqn_config dc = {
-		.features = FEATURES,
-		.outputs = 1,
-		.max_rows = ECN_NEIGHBOURS,
-		.hidden = { 32, 32 },
-		.replay_size = 4096,
-		.batch = 32,
-		.warmup = 100,
-		.gamma = GAMMA,
-		.tau = 0.02f,
-		.learning_rate = 2e-3f,
-		.grad_clip = 1.0f,
-		.seed = c->seed,
+	const struct agent_net_params net = {
+		.features = FEATURES, .max_rows = ECN_NEIGHBOURS, .warmup = 100,
+		.gamma = GAMMA, .learning_rate = 2e-3f, .seed = c->seed,
 	};
 	struct ecn_agent *a = calloc(1, sizeof(*a));
 	struct rng root;
@@ -134,7 +123,7 @@ int ecn_agent_new(const struct ecn_agent_config *c, struct ecn_agent **ret)
 	a->config = *c;
 	rng_seed(&root, c->seed);
 	rng_split(&root, 2, &a->rng);
-	r = ddqn_new(&dc, &a->ddqn);
+	r = agent_net_new(&net, &a->ddqn);
 	if (!r)
 		r = team_new(a->ddqn, FEATURES, &a->team);
 	if (r < 0) {
@@ -175,11 +164,6 @@ static int queue_get(struct ecn_agent *a, unsigned int queue, struct ecn_queue *
 	return 0;
 }
 
-static float limited(double x, double hi)
-{
-	return x > 0.0 ? fmin(x, hi) : 0.0;
-}
-
 /*
  * One interval of the state. The queue spans three decades around C * RTT, hence its logarithm;
  * the rates are shares of C.
@@ -189,10 +173,12 @@ static void interval_features(const struct ecn_agent_config *c, const struct ecn
 {
 	const double c_bytes = in->capacity_bps * in->seconds;
 	const double bdp = fmax(in->capacity_bps * in->rtt_s, 1.0);
+	/* The queue is rounded first, too: so it was when today's models were trained. */
+	const float queue = clamp(8.0 * in->avg_backlog_bytes / bdp, 0.0, 1e6);
 
-	x[0] = limited(log1p(limited(8.0 * in->avg_backlog_bytes / bdp, 1e6)) / 4.0, 2.0);
-	x[1] = limited(in->tx_bytes / c_bytes, 2.0);
-	x[2] = limited(in->ce_bytes / c_bytes, 2.0);
+	x[0] = clamp(log1p(queue) / 4.0, 0.0, 2.0);
+	x[1] = clamp(in->tx_bytes / c_bytes, 0.0, 2.0);
+	x[2] = clamp(in->ce_bytes / c_bytes, 0.0, 2.0);
 	ecn_grid_coordinates(c, in, &in->setting, x + 3);
 }
 
@@ -229,12 +215,6 @@ static bool scene_make(const struct ecn_agent *a, const struct ecn_queue *q,
 		x[3] = i == 0;
 	}
 	return true;
-}
-
-static void mean_add(double *mean, bool *has, double x)
-{
-	*mean = *has ? *mean + MEAN_WEIGHT * (x - *mean) : x;
-	*has = true;
 }
 
 static void clock_advance(struct ecn_agent *a, struct ecn_queue *q, double seconds)
@@ -289,8 +269,8 @@ static void settle(struct ecn_agent *a, unsigned int queue, const struct ecn_int
 			a->stats.regret_spent += fmax(0.0, q->reward_mean - reward);
 		tell(a, q, s, reward);
 	}
-	mean_add(&q->reward_mean, &q->has_mean, reward);
-	mean_add(&a->stats.reward_mean, &a->has_mean, reward);
+	agent_mean_add(&q->reward_mean, &q->has_mean, reward);
+	agent_mean_add(&a->stats.reward_mean, &a->has_mean, reward);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -331,9 +311,9 @@ static int greedy_row(const struct ecn_agent *a, const struct ecn_scene *s, bool
 	out->q_best = s->q[best];
 	out->q_current = s->q[0];
 
-	if (updates < MIN_UPDATES) {
+	if (updates < AGENT_MIN_UPDATES) {
 		explain(out, "stay: untrained (%llu of %d updates)", (unsigned long long)updates,
-			MIN_UPDATES);
+			AGENT_MIN_UPDATES);
 		return 0;
 	}
 	if (best == 0) {
@@ -456,23 +436,7 @@ void ecn_agent_forget(struct ecn_agent *a, unsigned int queue)
 
 float ecn_agent_train(struct ecn_agent *a, unsigned int n)
 {
-	double sum = 0.0;
-	unsigned int done = 0;
-
-	if (!a->config.learn)
-		return -1.0f;
-	for (unsigned int i = 0; i < n; i++) {
-		float loss = ddqn_update(a->ddqn);
-
-		if (loss < 0.0f)
-			continue;
-		sum += loss;
-		done++;
-	}
-	if (!done)
-		return -1.0f;
-	a->stats.loss += MEAN_WEIGHT * (sum / done - a->stats.loss);
-	return sum / done;
+	return a->config.learn ? agent_net_train(a->ddqn, n, &a->stats.loss) : -1.0f;
 }
 
 void ecn_agent_watch(struct ecn_agent *a,

@@ -8,8 +8,8 @@
  * rest, so that a CPU that is busy with many small ones is relieved too; equal objects are ordered
  * by a hash that changes from call to call.
  *
- *   untrained   fewer than MIN_UPDATES gradient steps ever (a checkpoint counts): nothing moves;
- *               there is no rule in the network's place
+ *   untrained   fewer than AGENT_MIN_UPDATES gradient steps ever (a checkpoint counts): nothing
+ *               moves; there is no rule in the network's place
  *   greedy      to the CPU of the largest Q, if it beats staying by the hysteresis and
  *               the object has not been moved in the last REST decisions
  *   explore     with probability epsilon, first of all, one random object of the CPU with the
@@ -27,9 +27,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/agent_net.h"
 #include "daemon/steer_loads.h"
 #include "lib/rng.h"
-#include "rl/ddqn.h"
 #include "rl/translog.h"
 
 #define CONSIDER_HEAVY	64
@@ -42,8 +42,6 @@
 #define RESTING		256	/* moves remembered for that */
 
 #define GAMMA		0.2f	/* a placement shows its worth in the very next interval */
-#define MIN_UPDATES	200
-#define MEAN_WEIGHT	0.05
 
 struct steer_pending {
 	uint32_t id;
@@ -123,19 +121,9 @@ void steer_agent_config_default(struct steer_agent_config *c)
 
 int steer_agent_new(const struct steer_agent_config *c, struct steer_agent **ret)
 {
-	struct ddqn_config dc = {
-		.features = STEER_FEATURES,
-		.outputs = 1,
-		.max_rows = SLUICE_MAX_CPUS,
-		.hidden = { 32, 32 },
-		.replay_size = 4096,
-		.batch = 32,
-		.warmup = 200,
-		.gamma = GAMMA,
-		.tau = 0.02f,
-		.learning_rate = 1e-3f,
-		.grad_clip = 1.0f,
-		.seed = c->seed,
+	const struct agent_net_params net = {
+		.features = STEER_FEATURES, .max_rows = SLUICE_MAX_CPUS, .warmup = 200,
+		.gamma = GAMMA, .learning_rate = 1e-3f, .seed = c->seed,
 	};
 	struct steer_agent *a = calloc(1, sizeof(*a));
 	struct rng root;
@@ -146,7 +134,7 @@ int steer_agent_new(const struct steer_agent_config *c, struct steer_agent **ret
 	a->config = *c;
 	rng_seed(&root, c->seed);
 	rng_split(&root, 3, &a->rng);
-	r = ddqn_new(&dc, &a->ddqn);
+	r = agent_net_new(&net, &a->ddqn);
 	if (r < 0) {
 		steer_agent_free(a);
 		return r;
@@ -342,7 +330,7 @@ static int greedy(const struct steer_agent *a, const struct steer_loads *l,
 	for (int to = 0; to < (int)l->n; to++)
 		if (a->q[to] > a->q[best])
 			best = to;
-	return ddqn_updates(a->ddqn) >= MIN_UPDATES && a->n_moves < max && !resting(a, o) &&
+	return ddqn_updates(a->ddqn) >= AGENT_MIN_UPDATES && a->n_moves < max && !resting(a, o) &&
 	       a->q[best] - a->q[from] > a->config.hysteresis ? best : from;
 }
 
@@ -419,8 +407,7 @@ int steer_agent_decide(struct steer_agent *a, const struct steer_interval *in,
 		return n;
 	value = settle(a, &l);
 	*reward = value;
-	a->stats.reward_mean += a->has_mean ? MEAN_WEIGHT * (value - a->stats.reward_mean) : value;
-	a->has_mean = true;
+	agent_mean_add(&a->stats.reward_mean, &a->has_mean, value);
 	a->stats.decisions++;
 	if (l.n < 2)
 		return 0;
@@ -482,23 +469,7 @@ void steer_agent_restart(struct steer_agent *a)
 
 float steer_agent_train(struct steer_agent *a, unsigned int n)
 {
-	double sum = 0.0;
-	unsigned int done = 0;
-
-	if (!a->config.learn)
-		return -1.0f;
-	for (unsigned int i = 0; i < n; i++) {
-		float loss = ddqn_update(a->ddqn);
-
-		if (loss < 0.0f)
-			continue;
-		sum += loss;
-		done++;
-	}
-	if (!done)
-		return -1.0f;
-	a->stats.loss += MEAN_WEIGHT * (sum / done - a->stats.loss);
-	return sum / done;
+	return a->config.learn ? agent_net_train(a->ddqn, n, &a->stats.loss) : -1.0f;
 }
 
 int steer_agent_watch(struct steer_agent *a,
