@@ -38,7 +38,7 @@ static int take(const struct cli *cli, struct evaluation *v, int c)
 	case 'E':
 		return CLI_OK;
 	case 't':
-		ok = steer_args_decimal(optarg, 0.1, 1e5, &v->board.seconds);
+		ok = cli_decimal(optarg, 0.1, 1e5, &v->board.seconds);
 		break;
 	case 'S':
 		ok = cli_number(optarg, 1, STEER_BOARD_SEEDS, &v->seeds);

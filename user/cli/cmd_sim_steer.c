@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* sluice sim steer: one workload and one policy on simulated CPUs. */
-#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -65,19 +64,6 @@ struct request {
 	struct steer_env_params env;
 };
 
-static bool decimal(const char *text, double min, double max, double *value)
-{
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(text, &end);
-	if (errno || end == text || *end || !(v >= min && v <= max))
-		return false;
-	*value = v;
-	return true;
-}
-
 static int parse_one(const struct cli *cli, struct request *q, const char *name, const char *text)
 {
 	if (!strcmp(name, "sizes") && text) {
@@ -91,7 +77,7 @@ static int parse_one(const struct cli *cli, struct request *q, const char *name,
 	for (int i = 0; i < PARAM_MAX; i++) {
 		if (strcmp(name, params[i].name))
 			continue;
-		if (!text || !decimal(text, params[i].min, params[i].max, &q->value[i]))
+		if (!text || !cli_decimal(text, params[i].min, params[i].max, &q->value[i]))
 			return cli_usage(cli, "%s must be %g to %g", name, params[i].min,
 					 params[i].max);
 		return CLI_OK;
@@ -99,7 +85,7 @@ static int parse_one(const struct cli *cli, struct request *q, const char *name,
 	for (size_t i = 0; i < TUNABLES; i++) {
 		if (strcmp(name, tunables[i].name))
 			continue;
-		if (!text || !decimal(text, tunables[i].min, tunables[i].max,
+		if (!text || !cli_decimal(text, tunables[i].min, tunables[i].max,
 				      (double *)((char *)&q->config.tuning + tunables[i].at)))
 			return cli_usage(cli, "%s must be %g to %g", name, tunables[i].min,
 					 tunables[i].max);

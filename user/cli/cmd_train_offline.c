@@ -50,7 +50,7 @@ static int take(const struct cli *cli, struct training *t, int c)
 		return cli_number(optarg, 1, UINT32_MAX, &t->config.seed) ? CLI_OK :
 			cli_usage(cli, "--seed must be 1 to %u", UINT32_MAX);
 	case 'A':
-		return steer_args_decimal(optarg, 0, 1000, &t->config.alpha) ? CLI_OK :
+		return cli_decimal(optarg, 0, 1000, &t->config.alpha) ? CLI_OK :
 			cli_usage(cli, "--alpha must be 0 to 1000");
 	}
 	return cli_usage(cli, c == ':' ? "%s needs a value" :

@@ -54,7 +54,7 @@ static int take(const struct cli *cli, struct training *t, int c)
 		return t->learn.reward ? CLI_OK :
 			cli_usage(cli, "there is no reward '%s'", optarg);
 	case 'T':
-		return steer_args_decimal(optarg, 0.1, 3600, &t->learn.turn_s) ? CLI_OK :
+		return cli_decimal(optarg, 0.1, 3600, &t->learn.turn_s) ? CLI_OK :
 			cli_usage(cli, "--turn must be 0.1 to 3600");
 	}
 	return cli_usage(cli, c == ':' ? "%s needs a value" : "there is no option '%s'",

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "lib/clock.h"
 
 static const char *const algos[FIT_MAX + LEARN_MAX] = {
 	[FIT_STATIC] = "static", [FIT_BDP7] = "bdp7", [FIT_BDP] = "bdp", [FIT_TIME] = "time",
@@ -104,23 +105,15 @@ struct mix_files lab_files_mix(const struct lab_files *f, unsigned int epochs,
 	};
 }
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
 void lab_progress_begin(struct lab_progress *p, const char *what)
 {
-	*p = (struct lab_progress){ what, seconds(), 0 };
+	*p = (struct lab_progress){ what, monotonic_s(), 0 };
 }
 
 void lab_progress_tick(void *arg, size_t done, size_t n)
 {
 	struct lab_progress *p = arg;
-	const double now = seconds(), rate = done / (now - p->started + 1e-9);
+	const double now = monotonic_s(), rate = done / (now - p->started + 1e-9);
 
 	if (!isatty(STDERR_FILENO) || (done < n && now - p->told < 0.5))
 		return;

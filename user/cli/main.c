@@ -95,16 +95,22 @@ static const struct cli_command commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+/* After what was printed so far. */
+static void complain(const char *format, va_list ap)
+{
+	fflush(stdout);
+	fputs("sluice: ", stderr);
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+}
+
 int cli_fail(const char *format, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fputs("sluice: ", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	complain(format, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return CLI_FAILED;
 }
 
@@ -125,12 +131,10 @@ int cli_usage(const struct cli *cli, const char *format, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fputs("sluice: ", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	complain(format, ap);
 	va_end(ap);
-	fputs("\nusage:\n", stderr);
+	fputs("usage:\n", stderr);
 	print_usage(stderr, cli->command);
 	return CLI_USAGE;
 }
@@ -146,6 +150,19 @@ int cli_print_json(json_t *doc)
 	if (r || putchar('\n') == EOF || fflush(stdout))
 		return cli_fail("cannot write to standard output: %s", strerror(errno));
 	return CLI_OK;
+}
+
+bool cli_decimal(const char *text, double min, double max, double *value)
+{
+	char *end;
+	double v;
+
+	errno = 0;
+	v = strtod(text, &end);
+	if (errno || end == text || *end || !(v >= min && v <= max))
+		return false;
+	*value = v;
+	return true;
 }
 
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/steer_args.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +17,6 @@ void steer_args_free(struct steer_args *a)
 	cpus_capture_free(&a->capture);
 }
 
-bool steer_args_decimal(const char *text, double min, double max, double *value)
-{
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(text, &end);
-	if (errno || end == text || *end || !(v >= min && v <= max))
-		return false;
-	*value = v;
-	return true;
-}
-
 static bool take_loads(struct steer_lab_config *c, const char *list)
 {
 	char word[32];
@@ -42,7 +28,7 @@ static bool take_loads(struct steer_lab_config *c, const char *list)
 			return false;
 		memcpy(word, list, n);
 		word[n] = 0;
-		if (!steer_args_decimal(word, 0.01, 3, &c->loads[c->n_loads]))
+		if (!cli_decimal(word, 0.01, 3, &c->loads[c->n_loads]))
 			return false;
 		/* Twice the same would be on both halves of the board. */
 		for (size_t i = 0; i < c->n_loads; i++)
@@ -77,7 +63,7 @@ int steer_args_take(const struct cli *cli, struct steer_args *a, int letter, con
 		c->interval_s = n / 1e3;
 		return CLI_OK;
 	case 'k':
-		return steer_args_decimal(value, 1, 1e7, &c->stack_ns) ? CLI_OK :
+		return cli_decimal(value, 1, 1e7, &c->stack_ns) ? CLI_OK :
 			cli_usage(cli, "--stack-ns must be 1 to 1e7");
 	case 'O':
 		if (!cli_number(value, 0, 16, &n))

@@ -36,7 +36,5 @@ int steer_args_take(const struct cli *cli, struct steer_args *a, int letter, con
 int steer_args_lab(struct steer_args *a);
 /* " --loads ..." and so on, as many bytes as snprintf() would say. */
 size_t steer_args_text(const struct steer_args *a, char *text, size_t size);
-/* A number with a fraction. */
-bool steer_args_decimal(const char *text, double min, double max, double *value);
 
 #endif

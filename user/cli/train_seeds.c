@@ -5,23 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
+#include "lib/clock.h"
 #include "policy/par.h"
-
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
 
 void train_tell(void *arg, uint64_t done, uint64_t all, double plotted)
 {
 	struct train_told *told = arg;
-	const double now = seconds();
+	const double now = monotonic_s();
 	double rate;
 
 	/* Where it began is not said, since it may have gone on. */

@@ -9,6 +9,7 @@
 #include "daemon/checkpoint.h"
 #include "daemon/daemon.h"
 #include "daemon/ecn_model.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "policy/steer_model.h"
 
@@ -258,7 +259,7 @@ void agents_checkpoint(struct daemon *d)
 	free(ecn);
 	free(steer);
 	if (r == 0)
-		d->checkpoint_ns = now_ns();
+		d->checkpoint_ns = monotonic_ns();
 	else if (!d->checkpoint_failed)
 		log_error("%s", e.text);
 	d->checkpoint_failed = r < 0;
@@ -270,7 +271,7 @@ void agents_checkpoint(struct daemon *d)
  */
 void agents_train(struct daemon *d)
 {
-	const uint64_t budget = d->settings.learn_budget_us * 1000ULL, start = now_ns();
+	const uint64_t budget = d->settings.learn_budget_us * 1000ULL, start = monotonic_ns();
 	bool ecn = d->settings.ecn_policy == ECN_POLICY_LEARN && d->n_queues;
 	bool steer = d->settings.steer_policy == STEER_POLICY_LEARN && d->n_links;
 	uint64_t spent = d->train_debt_ns;
@@ -283,7 +284,7 @@ void agents_train(struct daemon *d)
 			ecn = ecn_agent_train(d->ecn, 1) >= 0;
 		if (steer)
 			steer = steer_agent_train(d->steer_agent, 1) >= 0;
-		spent = d->train_debt_ns + (now_ns() - start);
+		spent = d->train_debt_ns + (monotonic_ns() - start);
 	}
 	d->train_debt_ns = spent > budget ? spent - budget : 0;
 }

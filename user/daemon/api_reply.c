@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "lib/clock.h"
 
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
 static const char *const steer_deciders[] = STEER_POLICY_NAMES;
@@ -30,7 +31,7 @@ static json_t *share_json(double share)
 /* As of the latest decision; null where it is not known. */
 static json_t *flows_json(const struct queue_flows *f)
 {
-	const double now = (double)now_ns();
+	const double now = (double)monotonic_ns();
 
 	if (!f->at_ns)
 		return json_null();
@@ -138,13 +139,13 @@ json_t *api_status(const struct daemon *d)
 	return json_pack("{s:s, s:i, s:f, s:s, s:i, s:I, s:I, s:b, s:f,"
 			 " s:{s:s, s:s, s:o}, s:{s:s, s:o}, s:o}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(),
-			 "uptime_s", (double)(now_ns() - d->started_ns) / 1e9,
+			 "uptime_s", (double)(monotonic_ns() - d->started_ns) / 1e9,
 			 "config", d->config_path ? d->config_path : "",
 			 "epoch_ms", d->settings.epoch_ms, "epochs", (json_int_t)d->epochs,
 			 "epochs_skipped", (json_int_t)d->skipped,
 			 "module_loaded", d->module_loaded,
 			 "checkpoint_age_s", d->checkpoint_ns ?
-				(double)(now_ns() - d->checkpoint_ns) / 1e9 : -1.0,
+				(double)(monotonic_ns() - d->checkpoint_ns) / 1e9 : -1.0,
 			 "ecn", "policy", ecn_policies[d->settings.ecn_policy],
 			 "backend", d->settings.ecn_backend == ECN_CHOICE_AUTO ? "auto" :
 			 ecn_backend((enum ecn_kind)(d->settings.ecn_backend -

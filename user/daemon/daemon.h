@@ -195,8 +195,6 @@ struct daemon {
 	struct api *api;
 };
 
-uint64_t now_ns(void);			/* CLOCK_MONOTONIC */
-
 /*
  * Whether what is planned for "at" belongs to this epoch, which is the nearest
  * one: ticks jitter, and an interval of one epoch must not become two.

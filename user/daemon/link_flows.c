@@ -16,6 +16,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
+#include "lib/clock.h"
 
 #define AGE_ENTRIES	4096	/* of the table that are looked at in one decision interval */
 
@@ -109,7 +110,7 @@ void link_flows_adopt(struct link *l, bool lease_runs)
 	n = only_learned(list, n);
 	for (i = 0; i < n; i++)
 		if (!lease_runs ||
-		    !add_flow(l, &list[i].key, list[i].flow.assign.cpu, now_ns()))
+		    !add_flow(l, &list[i].key, list[i].flow.assign.cpu, monotonic_ns()))
 			act_flow_delete(l, &list[i].key);
 	free(list);
 }

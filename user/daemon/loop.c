@@ -4,21 +4,13 @@
 #include <signal.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "daemon/daemon.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define TIMER_ACCURACY_US	1000
 #define MODULE_CHECK_EPOCHS	64
-
-uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
 
 static void tell_status(const struct daemon *d)
 {
@@ -30,7 +22,7 @@ static int on_epoch(sd_event_source *s, uint64_t usec, void *data)
 {
 	struct daemon *d = data;
 	uint64_t epoch_us = d->settings.epoch_ms * 1000ULL;
-	uint64_t now = now_ns(), next;
+	uint64_t now = monotonic_ns(), next;
 
 	if (d->epochs % MODULE_CHECK_EPOCHS == 0) {
 		observe_module(d);
@@ -50,7 +42,7 @@ static int on_epoch(sd_event_source *s, uint64_t usec, void *data)
 
 	/* Epochs that were missed are not made up for: what they would have seen is gone. */
 	next = usec + epoch_us;
-	now = now_ns() / 1000;
+	now = monotonic_ns() / 1000;
 	if (next <= now) {
 		d->skipped += (now - next) / epoch_us + 1;
 		next += ((now - next) / epoch_us + 1) * epoch_us;
@@ -113,7 +105,7 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void
 
 	(void)s;
 	(void)si;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(now_ns() / 1000));
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(monotonic_ns() / 1000));
 	reload(d);
 	sd_notify(0, "READY=1");
 	return 0;
@@ -149,7 +141,7 @@ int loop_run(struct daemon *d, struct sl_err *e)
 	if (r >= 0)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0)
-		r = sd_event_add_time(d->event, &d->timer, CLOCK_MONOTONIC, now_ns() / 1000,
+		r = sd_event_add_time(d->event, &d->timer, CLOCK_MONOTONIC, monotonic_ns() / 1000,
 				      TIMER_ACCURACY_US, on_epoch, d);
 	if (r < 0) {
 		sl_err(e, r, "cannot set up the event loop: %s", strerror(-r));
@@ -161,7 +153,7 @@ int loop_run(struct daemon *d, struct sl_err *e)
 	/* Only the one daemon that got the socket may touch the checkpoint. */
 	agents_restore(d);
 	transitions_configure(d);
-	d->started_ns = now_ns();
+	d->started_ns = monotonic_ns();
 	log_notice("version %s started", SLUICE_VERSION);
 	sd_notify(0, "READY=1");
 

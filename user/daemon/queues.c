@@ -8,6 +8,7 @@
 #include "daemon/act.h"
 #include "daemon/daemon.h"
 #include "daemon/ecn_model.h"
+#include "lib/clock.h"
 #include "lib/hist.h"
 #include "lib/log.h"
 
@@ -270,7 +271,7 @@ void queues_release(struct daemon *d)
 	for (i = 0; i < d->n_queues; i++)
 		stock |= d->queues[i].used && d->queues[i].stock.ours;
 	if (stock)
-		observe_queues(d, now_ns());
+		observe_queues(d, monotonic_ns());
 	for (i = 0; i < d->n_queues; i++)
 		if (d->queues[i].used)
 			act_queue_release(d, &d->queues[i]);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/probe_bpf.h"
 #include "lib/probe_obj.h"
 #include "probe.skel.h"
@@ -34,14 +35,6 @@ const char *const probe_distance_text[PROBE_DISTANCE_MAX] = {
 	PROBE_DISTANCES(X)
 #undef X
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static void pause_us(long us)
 {
@@ -85,10 +78,10 @@ static void start_run(volatile struct probe_run *run, unsigned int cpu, unsigned
 /* Waits until all have arrived; false when they did not (lost in a full ring, or too slow). */
 static bool all_arrived(volatile struct probe_run *run, unsigned int wait_ms)
 {
-	uint64_t end = now_ns() + wait_ms * 1000000ULL;
+	uint64_t end = monotonic_ns() + wait_ms * 1000000ULL;
 
 	while (!run->last_ns) {
-		if (now_ns() >= end)
+		if (monotonic_ns() >= end)
 			return false;
 		pause_us(50);
 	}
@@ -119,7 +112,7 @@ static int measure_rounds(struct probe *skel, volatile struct probe_run *run, ui
 	struct series drop = { 0 }, send = { 0 }, mpps = { 0 };
 	double ns;
 
-	for (unsigned int i = 0; i < ROUNDS && (i == 0 || now_ns() < end); i++) {
+	for (unsigned int i = 0; i < ROUNDS && (i == 0 || monotonic_ns() < end); i++) {
 		start_run(run, hop->to_cpu, ROUND_PACKETS);
 		ns = send_frames(drop_fd, ROUND_PACKETS);
 		if (ns < 0)
@@ -151,7 +144,7 @@ static int measure_wakeups(struct probe *skel, volatile struct probe_run *run, u
 	double ns;
 
 	hop->wakeup_max_ns = -1;
-	for (unsigned int i = 0; i < WAKEUPS && (i == 0 || now_ns() < end); i++) {
+	for (unsigned int i = 0; i < WAKEUPS && (i == 0 || monotonic_ns() < end); i++) {
 		pause_us(1000);
 		start_run(run, hop->to_cpu, 1);
 		ns = send_frames(hop_fd, 1);
@@ -205,7 +198,7 @@ int probe_hop_measure(unsigned int from_cpu, const struct probe_targets *to,
 		      unsigned int budget_ms, struct probe_hop out[PROBE_DISTANCE_MAX],
 		      struct sl_err *e)
 {
-	uint64_t begin = now_ns(), slice = 0;
+	uint64_t begin = monotonic_ns(), slice = 0;
 	struct probe_hop hop[PROBE_DISTANCE_MAX];
 	volatile struct probe_run *run;
 	struct probe *skel;

@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <linux/gen_stats.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
+
+#include "lib/clock.h"
 
 /*
  * One qdisc between two dumps. The kernel counts some things in 32 bits and the backlog's integral
@@ -50,14 +51,6 @@ void stock_free(struct stock *k)
 	free(k->tracks);
 	free(k->children);
 	free(k);
-}
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
 }
 
 void stock_begin(struct stock *k)

@@ -10,18 +10,10 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/steer_attach.h"
 #include "lib/steer_priv.h"
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (__u64)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static void add(struct sluice_counter *sum, const struct sluice_counter *c)
 {

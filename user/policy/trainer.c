@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "lib/clock.h"
 
 /* A checkpoint's payload: this, the curve's points, the learner's model. */
 struct head {
@@ -24,14 +25,6 @@ struct training {
 	char path[4096];		/* of the checkpoint */
 	struct model good;		/* a checkpoint's, as it was when the last block ended */
 };
-
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
 
 /* What there is becomes "good". */
 static int remember(struct training *t)
@@ -167,7 +160,7 @@ static int go_back(struct training *t, struct sl_err *e)
 /* Episodes until all are done, with a checkpoint now and then, at the end of a block. */
 static int run(struct training *t, struct train_report *out, struct sl_err *e)
 {
-	double saved = seconds();
+	double saved = monotonic_s();
 	int r = remember(t);
 
 	if (!r && !t->episodes)
@@ -182,9 +175,9 @@ static int run(struct training *t, struct train_report *out, struct sl_err *e)
 		}
 		if (r)
 			return sl_err(e, r, "training stopped: %s", strerror(-r));
-		if (!t->in_block && seconds() - saved >= t->config->checkpoint_s) {
+		if (!t->in_block && monotonic_s() - saved >= t->config->checkpoint_s) {
 			r = model_write(&t->good, t->path, e);
-			saved = seconds();
+			saved = monotonic_s();
 		}
 	}
 	return r;
