@@ -75,6 +75,21 @@ static int connect_way(struct sim *s, struct sim_topology *t, unsigned int from,
 	return path;
 }
 
+/* A way back that nothing crosses: a delay. 0 or -errno. */
+static int connect_back(struct sim *s, struct sim_topology *t, unsigned int from, unsigned int to,
+			uint64_t delay_ns)
+{
+	const struct sim_stage_params back = { .delay_ns = delay_ns };
+	uint16_t stage;
+	int r = sim_add_stage(s, &back);
+
+	if (r < 0)
+		return r;
+	stage = (uint16_t)r;
+	r = connect_way(s, t, from, to, -1, &stage, 1);
+	return r < 0 ? r : 0;
+}
+
 /* --- a bottleneck --------------------------------------------------------------- */
 
 /* One sender's paths; senders like an earlier one without a link of their own share them. */
@@ -85,9 +100,8 @@ static int add_sender(struct sim *s, const struct sim_bottleneck_params *p, uint
 	const uint64_t more_ns = (rtt_ns - least_ns) / 2;
 	const struct sim_stage_params access = { .rate_bps = p->access_bps, .delay_ns = more_ns,
 						 .aqm = { 0x7fffffff, 0x7fffffff, 0 } };
-	const struct sim_stage_params back = { .delay_ns = rtt_ns - more_ns - way_ns };
 	const unsigned int receiver = p->n_senders;
-	uint16_t there[2] = { t->queue[0], t->queue[0] }, stage;
+	uint16_t there[2] = { t->queue[0], t->queue[0] };
 	bool own = false;
 	int r;
 
@@ -108,12 +122,7 @@ static int add_sender(struct sim *s, const struct sim_bottleneck_params *p, uint
 	r = connect_way(s, t, sender, receiver, -1, there, own ? 2 : 1);
 	if (r < 0)
 		return r;
-	r = sim_add_stage(s, &back);
-	if (r < 0)
-		return r;
-	stage = (uint16_t)r;
-	r = connect_way(s, t, receiver, sender, -1, &stage, 1);
-	return r < 0 ? r : 0;
+	return connect_back(s, t, receiver, sender, rtt_ns - more_ns - way_ns);
 }
 
 int sim_build_bottleneck(struct sim *s, const struct sim_bottleneck_params *p,
@@ -148,17 +157,9 @@ int sim_build_bottleneck(struct sim *s, const struct sim_bottleneck_params *p,
 static int add_pair(struct sim *s, struct sim_topology *t, unsigned int from, unsigned int first,
 		    unsigned int n, uint64_t delay_ns)
 {
-	const struct sim_stage_params back = { .delay_ns = n * delay_ns };
 	int r = connect_way(s, t, from, from + 1, -1, &t->queue[first], n);
-	uint16_t stage;
 
-	if (r < 0)
-		return r;
-	r = sim_add_stage(s, &back);
-	if (r < 0)
-		return r;
-	stage = (uint16_t)r;
-	return connect_way(s, t, from + 1, from, -1, &stage, 1);
+	return r < 0 ? r : connect_back(s, t, from + 1, from, n * delay_ns);
 }
 
 int sim_build_parking_lot(struct sim *s, const struct sim_parking_lot_params *p,
