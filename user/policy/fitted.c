@@ -14,6 +14,7 @@ struct fitted {
 	struct policy_watch watch;
 	double *number;
 	size_t n;
+	float *rows;		/* of lookup */
 	double *belief;		/* of identify: log of the odds of each mix */
 };
 
@@ -36,6 +37,7 @@ static void fini(struct policy *p)
 	struct fitted *f = (struct fitted *)p;
 
 	free(f->number);
+	free(f->rows);
 	free(f->belief);
 }
 
@@ -120,10 +122,78 @@ static int decide_tree(struct policy *p, const struct ecn_interval *in, struct q
 
 /* --- lookup ------------------------------------------------------------------------ */
 
+/* Features of the rows, scaled, as floats in whole vectors: a decision looks at all of them. */
+#define LOOKUP_WIDTH	((FEATURES + 3) / 4 * 4)
+
+static void scale_row(const struct fitted *f, const double *x, float to[LOOKUP_WIDTH])
+{
+	for (int i = 0; i < LOOKUP_WIDTH; i++)
+		to[i] = i < FEATURES ? x[i] * f->number[1 + i] : 0;
+}
+
 static int init_lookup(struct policy *p, const struct model *m)
 {
-	return init(p, m, 1 + FEATURES, FITTED_ROW);
+	struct fitted *f = (struct fitted *)p;
+	int r = init(p, m, 1 + FEATURES, FITTED_ROW);
+	size_t rows;
+
+	if (r)
+		return r;
+	rows = (f->n - 1 - FEATURES) / FITTED_ROW;
+	f->rows = malloc(rows * LOOKUP_WIDTH * sizeof(*f->rows));
+	if (!f->rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < rows; i++)
+		scale_row(f, f->number + 1 + FEATURES + i * FITTED_ROW, f->rows + i * LOOKUP_WIDTH);
+	return 0;
 }
+
+static float square(float x)
+{
+	return x * x;
+}
+
+/* The mean of the nearest rows: one alone would be as good as its luck. */
+static int decide_lookup(struct policy *p, const struct ecn_interval *in, struct qdisc_triple *t)
+{
+	struct fitted *f = (struct fitted *)p;
+	const double *row = f->number + 1 + FEATURES, *end = f->number + f->n;
+	const float *scaled = f->rows;
+	float near[FITTED_NEIGHBOURS], at_x[LOOKUP_WIDTH], furthest = INFINITY;
+	double k[FITTED_NEIGHBOURS], x[FEATURES], sum = 0;
+	int n = 0;
+
+	if (!policy_watch(&f->watch, in, x))
+		return 0;
+	scale_row(f, x, at_x);
+	for (; row < end; row += FITTED_ROW, scaled += LOOKUP_WIDTH) {
+		float d = 0;
+		int at;
+
+		/* Most rows are too far by a few features already. */
+		for (int i = 0; i < LOOKUP_WIDTH && d < furthest; i += 4)
+			d += square(at_x[i] - scaled[i]) + square(at_x[i + 1] - scaled[i + 1]) +
+			     square(at_x[i + 2] - scaled[i + 2]) +
+			     square(at_x[i + 3] - scaled[i + 3]);
+		if (d >= furthest)
+			continue;
+		at = n < FITTED_NEIGHBOURS ? n++ : n - 1;
+		for (; at > 0 && near[at - 1] > d; at--) {
+			near[at] = near[at - 1];
+			k[at] = k[at - 1];
+		}
+		near[at] = d;
+		k[at] = row[FEATURES];
+		if (n == FITTED_NEIGHBOURS)
+			furthest = near[n - 1];
+	}
+	for (int i = 0; i < n; i++)
+		sum += k[i] / n;
+	policy_move(&f->watch, in, sum, t);
+	return 0;
+}
+
+/* --- identify ------------------------------------------------------------------------ */
 
 static double distance(const double *scale, const double *a, const double *b)
 {
@@ -133,38 +203,6 @@ static double distance(const double *scale, const double *a, const double *b)
 		sum += (a[i] - b[i]) * (a[i] - b[i]) * scale[i] * scale[i];
 	return sum;
 }
-
-/* The mean of the nearest rows: one alone would be as good as its luck. */
-static int decide_lookup(struct policy *p, const struct ecn_interval *in, struct qdisc_triple *t)
-{
-	struct fitted *f = (struct fitted *)p;
-	const double *row = f->number + 1 + FEATURES, *end = f->number + f->n;
-	double near[FITTED_NEIGHBOURS], k[FITTED_NEIGHBOURS], x[FEATURES], sum = 0;
-	int n = 0;
-
-	if (!policy_watch(&f->watch, in, x))
-		return 0;
-	for (; row < end; row += FITTED_ROW) {
-		const double d = distance(f->number + 1, x, row);
-		int at;
-
-		if (n == FITTED_NEIGHBOURS && d >= near[n - 1])
-			continue;
-		at = n < FITTED_NEIGHBOURS ? n++ : n - 1;
-		for (; at > 0 && near[at - 1] > d; at--) {
-			near[at] = near[at - 1];
-			k[at] = k[at - 1];
-		}
-		near[at] = d;
-		k[at] = row[FEATURES];
-	}
-	for (int i = 0; i < n; i++)
-		sum += k[i] / n;
-	policy_move(&f->watch, in, sum, t);
-	return 0;
-}
-
-/* --- identify ------------------------------------------------------------------------ */
 
 static int init_identify(struct policy *p, const struct model *m)
 {
