@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "daemon/ecn_model.h"
+#include "policy/learned.h"
 
 static char path[] = "/tmp/test_ecn_model.XXXXXX";
 
@@ -75,6 +76,64 @@ static void reads(void **state)
 	model_free(&m);
 }
 
+/* The agent of policy "learn" starts from its own kind of model, once. */
+static void teaches(void **state)
+{
+	struct settings s = { .ecn_policy = ECN_POLICY_LEARN, .ecn_model = MODEL_SHIPPED };
+	struct ecn_agent_config c;
+	struct ecn_agent *agent, *other;
+	struct model m = { 0 };
+	char file[] = "/tmp/test_ecn_model.XXXXXX";
+	void *had, *has, *given;
+	size_t had_n, has_n, given_n;
+	uint32_t crc = 0;
+	struct sl_err e;
+
+	(void)state;
+	ecn_agent_config_default(&c);
+	assert_int_equal(ecn_agent_new(&c, &agent), 0);
+	c.seed = 77;
+	assert_int_equal(ecn_agent_new(&c, &other), 0);
+	assert_int_equal(ecn_agent_save(agent, &had, &had_n), 0);
+	assert_int_equal(ecn_agent_save(other, &given, &given_n), 0);
+
+	/* Nobody named one; one of another kind; one that is not whole. */
+	assert_int_equal(ecn_model_teach(&s, &crc, agent, &e), 0);
+	strcpy(s.ecn_model, path);
+	assert_int_equal(ecn_model_teach(&s, &crc, agent, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "a model of bdp"));
+	close(mkstemp(file));
+	strcpy(s.ecn_model, file);
+	assert_int_equal(learned_set(&m, "ddqn", 0.3, given, given_n - 4), 0);
+	assert_int_equal(model_write(&m, file, &e), 0);
+	assert_int_equal(ecn_model_teach(&s, &crc, agent, &e), -EBADMSG);
+	assert_int_equal(crc, 0);
+	assert_int_equal(ecn_agent_save(agent, &has, &has_n), 0);
+	assert_true(has_n == had_n && !memcmp(has, had, had_n));
+	free(has);
+
+	assert_int_equal(learned_set(&m, "ddqn", 0.3, given, given_n), 0);
+	assert_int_equal(model_write(&m, file, &e), 0);
+	assert_int_equal(ecn_model_teach(&s, &crc, agent, &e), 0);
+	assert_int_equal(crc, model_crc(&m));
+	assert_int_equal(ecn_agent_save(agent, &has, &has_n), 0);
+	assert_true(has_n == given_n && !memcmp(has, given, given_n));
+	free(has);
+
+	/* What it has learned since is not taken from it. */
+	assert_int_equal(ecn_agent_load(agent, had, had_n), 0);
+	assert_int_equal(ecn_model_teach(&s, &crc, agent, &e), 0);
+	assert_int_equal(ecn_agent_save(agent, &has, &has_n), 0);
+	assert_true(has_n == had_n && !memcmp(has, had, had_n));
+	free(has);
+	free(had);
+	free(given);
+	model_free(&m);
+	ecn_agent_free(agent);
+	ecn_agent_free(other);
+	unlink(file);
+}
+
 static void decides(void **state)
 {
 	static struct daemon d = { .settings.ecn_policy = ECN_POLICY_MODEL, .n_queues = 2 };
@@ -115,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads),
+		cmocka_unit_test(teaches),
 		cmocka_unit_test(decides),
 	};
 

@@ -30,6 +30,8 @@ static int new_agents(const struct settings *s, struct ecn_agent **ecn, struct s
 	r = steer_agent_new(&sc, steer);
 	if (r < 0) {
 		ecn_agent_free(*ecn);
+		*ecn = NULL;
+		*steer = NULL;
 		return sl_err(e, r, "cannot make the steering agent: %s", strerror(-r));
 	}
 	return 0;
@@ -65,6 +67,8 @@ int agents_new(struct daemon *d, struct sl_err *e)
 
 	if (r >= 0)
 		r = new_agents(&d->settings, &d->ecn, &d->steer_agent, e);
+	if (r >= 0)
+		r = ecn_model_teach(&d->settings, &d->ecn_start_crc, d->ecn, e);
 	if (r >= 0)
 		r = new_greedy(&d->settings, &d->greedy, e);
 	if (r < 0 || !names_steer_model(&d->settings))
@@ -107,9 +111,9 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 {
 	struct model model = { 0 }, start = { 0 };
 	struct steer_policy *greedy = NULL;
-	uint32_t crc = d->steer_model_crc;
-	struct ecn_agent *ecn;
-	struct steer_agent *steer;
+	uint32_t crc = d->steer_model_crc, ecn_crc = d->ecn_start_crc;
+	struct ecn_agent *ecn = NULL;
+	struct steer_agent *steer = NULL;
 	int r;
 
 	r = ecn_model_read(&d->settings, &model, e);
@@ -119,13 +123,18 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 		r = new_greedy(&d->settings, &greedy, e);
 	if (r == 0)
 		r = new_agents(&d->settings, &ecn, &steer, e);
+	if (r == 0) {
+		keep_ecn(d, ecn);
+		r = ecn_model_teach(&d->settings, &ecn_crc, ecn, e);
+	}
 	if (r < 0) {
+		ecn_agent_free(ecn);
+		steer_agent_free(steer);
 		steer_policy_free(greedy);
 		model_free(&model);
 		model_free(&start);
 		return r;
 	}
-	keep_ecn(d, ecn);
 	if (start.data && model_crc(&start) != crc && steer_model_load(&start, steer, NULL) == 0) {
 		crc = model_crc(&start);
 		log_notice("the steering agent starts from %s", d->settings.steer_model);
@@ -139,6 +148,7 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 	d->greedy = greedy;
 	d->ecn_model = model;
 	d->steer_model_crc = crc;
+	d->ecn_start_crc = ecn_crc;
 	return 0;
 }
 

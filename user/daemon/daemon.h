@@ -182,6 +182,7 @@ struct daemon {
 
 	struct ecn_agent *ecn;
 	struct model ecn_model;		/* where policy is model */
+	uint32_t ecn_start_crc;		/* of what the agent started from; 0: nothing */
 	struct steer_agent *steer_agent;
 	struct steer_policy *greedy;	/* of [steer] policy = greedy */
 	uint32_t steer_model_crc;	/* of the model that it started from; 0: none */

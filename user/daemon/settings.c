@@ -78,7 +78,8 @@ static const struct config_row rows[] = {
 	     "model made by \"sluice train\"."),
 	TEXT("ecn", "model", ecn_model, check_model, MODEL_SHIPPED,
 	     "File of the model that policy = model follows; it does not learn any more. shipped is "
-	     "the one that is built in, which did best in simulation."),
+	     "the one that is built in, which did best in simulation. With policy = learn a model of "
+	     "ddqn, from which the agent starts where there is no checkpoint."),
 	WORD("ecn", "backend", ecn_backend, ecn_choices, "auto",
 	     "Kind of qdisc that is controlled. auto: sluice, and on interfaces that are named also "
 	     "red, fq_codel and fq of the stock kernel."),
