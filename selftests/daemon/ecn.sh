@@ -63,6 +63,7 @@ test_learns()
 
 	write_conf <<-END
 	[ecn]
+	policy = learn
 	explore = yes
 	epsilon = 0.3
 	lease_ms = $lease_ms
