@@ -32,7 +32,9 @@ static void tree_of_costs(void **state)
 {
 	static const double x[] = { 0.1, 0.2, 0.3, 0.7, 0.8, 0.9 };
 	static const double cost[] = { 0, 1, 0, 1, 9, 0, 1, 0, 1, 0, 1, 0 };
-	const struct cart_samples s = { x, cost, 6, 1, 2 };
+	const struct cart_samples s = {
+		.x = x, .cost = cost, .n = 6, .features = 1, .classes = 2,
+	};
 	struct cart tree;
 
 	(void)state;
@@ -57,7 +59,9 @@ static void tree_of_two_levels(void **state)
 {
 	static const double x[] = { 0, 0, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1 };
 	static const double cost[] = { 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0 };
-	const struct cart_samples s = { x, cost, 6, 2, 2 };
+	const struct cart_samples s = {
+		.x = x, .cost = cost, .n = 6, .features = 2, .classes = 2,
+	};
 	struct cart tree;
 
 	(void)state;

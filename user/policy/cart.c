@@ -13,12 +13,13 @@ struct grow {
 	size_t min_leaf;
 	size_t *index, *other;	/* samples; those of a node are side by side */
 	double *left, *all;	/* (classes) sums of costs */
+	double heavy;		/* weights of the node's samples */
 	struct cart *tree;
 };
 
 struct split {
 	int feature;
-	double at, cost;
+	double at, cost;	/* or what stands for it, see worth() */
 	size_t below;
 };
 
@@ -31,10 +32,33 @@ static double least(const double *cost, size_t n, uint32_t *class)
 	return cost[*class];
 }
 
-static void add(double *sum, const double *cost, size_t n)
+static double weight(const struct cart_samples *s, size_t sample)
 {
-	for (size_t c = 0; c < n; c++)
-		sum[c] += cost[c];
+	return s->weight ? s->weight[sample] : 1;
+}
+
+static void add(const struct cart_samples *s, size_t sample, double *sum)
+{
+	const double *cost = s->cost + sample * s->classes, w = weight(s, sample);
+
+	for (size_t c = 0; c < s->classes; c++)
+		sum[c] += w * cost[c];
+}
+
+/*
+ * What is to be small, of samples with these sums of costs and weights. The variation of the costs is
+ * the sum of their squares less this one's; the former is the same however they are split.
+ */
+static double worth(const struct cart_samples *s, const double *sum, double heavy)
+{
+	double squares = 0;
+	uint32_t class;
+
+	if (s->split == CART_COST)
+		return least(sum, s->classes, &class);
+	for (size_t c = 0; c < s->classes; c++)
+		squares += sum[c] * sum[c];
+	return -squares / heavy;
 }
 
 static int by_value(const void *a, const void *b, void *arg)
@@ -67,8 +91,7 @@ static double middle(double here, double next)
 static int try_feature(struct grow *g, size_t from, size_t n, size_t feature, struct split *best)
 {
 	const struct cart_samples *s = g->s;
-	double *x = column(s, feature);
-	uint32_t class;
+	double *x = column(s, feature), heavy = 0;
 
 	if (!x)
 		return -ENOMEM;
@@ -79,12 +102,13 @@ static int try_feature(struct grow *g, size_t from, size_t n, size_t feature, st
 		const double here = x[g->other[i]], next = x[g->other[i + 1]];
 		double cost, right[CLASSES_MAX] = { 0 };
 
-		add(g->left, s->cost + g->other[i] * s->classes, s->classes);
+		add(s, g->other[i], g->left);
+		heavy += weight(s, g->other[i]);
 		if (!(here < next) || i + 1 < g->min_leaf || n - i - 1 < g->min_leaf)
 			continue;
 		for (size_t c = 0; c < s->classes; c++)
 			right[c] = g->all[c] - g->left[c];
-		cost = least(g->left, s->classes, &class) + least(right, s->classes, &class);
+		cost = worth(s, g->left, heavy) + worth(s, right, g->heavy - heavy);
 		if (cost < best->cost)
 			*best = (struct split){ feature, middle(here, next), cost, i + 1 };
 	}
@@ -112,7 +136,6 @@ static int grow(struct grow *g, size_t from, size_t n, unsigned int depth)
 	struct cart_node *more = realloc(g->tree->node, (g->tree->n + 1) * sizeof(*more));
 	const size_t me = g->tree->n;
 	struct split best = { .feature = -1 };
-	uint32_t class;
 	double now;
 	int r;
 
@@ -121,13 +144,19 @@ static int grow(struct grow *g, size_t from, size_t n, unsigned int depth)
 	g->tree->node = more;
 	g->tree->n++;
 	memset(g->all, 0, s->classes * sizeof(*g->all));
-	for (size_t i = 0; i < n; i++)
-		add(g->all, s->cost + g->index[from + i] * s->classes, s->classes);
-	now = least(g->all, s->classes, &class);
-	more[me] = (struct cart_node){ .feature = -1, .class = class };
+	g->heavy = 0;
+	for (size_t i = 0; i < n; i++) {
+		add(s, g->index[from + i], g->all);
+		g->heavy += weight(s, g->index[from + i]);
+	}
+	more[me] = (struct cart_node){ .feature = -1 };
+	more[me].cost = least(g->all, s->classes, &more[me].class);
+	now = worth(s, g->all, g->heavy);
 	/* Less than rounding is no gain. */
 	best.cost = now - 1e-9 * (fabs(now) + 1);
 	for (size_t f = 0; depth && f < s->features; f++) {
+		if (s->unused && s->unused[f])
+			continue;
 		r = try_feature(g, from, n, f, &best);
 		if (r)
 			return r;
@@ -170,6 +199,79 @@ int cart_fit(const struct cart_samples *s, unsigned int depth, size_t min_leaf, 
 		cart_free(&tree);
 	else
 		*ret = tree;
+	return r;
+}
+
+size_t cart_leaves(const struct cart *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += c->node[i].feature < 0;
+	return n;
+}
+
+void cart_gain(const struct cart *c, double *gain, size_t features)
+{
+	memset(gain, 0, features * sizeof(*gain));
+	for (size_t i = 0; i < c->n; i++) {
+		const struct cart_node *n = &c->node[i];
+
+		if (n->feature >= 0)
+			gain[n->feature] += n->cost - c->node[n->below].cost -
+					    c->node[n->above].cost;
+	}
+}
+
+/* The nodes that can still be reached, in order of before. */
+static size_t move(const struct cart *from, size_t i, struct cart_node *to, size_t n)
+{
+	const size_t me = n++;
+
+	to[me] = from->node[i];
+	if (to[me].feature < 0)
+		return n;
+	to[me].below = n;
+	n = move(from, from->node[i].below, to, n);
+	to[me].above = n;
+	return move(from, from->node[i].above, to, n);
+}
+
+int cart_prune(struct cart *c, size_t most)
+{
+	struct cart_node *to = malloc(c->n * sizeof(*to));
+	double *cost = malloc(c->n * sizeof(*cost));	/* of the leaves below */
+	size_t *leaves = malloc(c->n * sizeof(*leaves));
+	int r = to && cost && leaves ? 0 : -ENOMEM;
+
+	while (!r) {
+		double weakest = INFINITY;
+		size_t cut = 0;
+
+		/* Children come after their node. */
+		for (size_t i = c->n; i--;) {
+			const struct cart_node *n = &c->node[i];
+			double per;
+
+			leaves[i] = n->feature < 0 ? 1 : leaves[n->below] + leaves[n->above];
+			cost[i] = n->feature < 0 ? n->cost : cost[n->below] + cost[n->above];
+			if (n->feature < 0)
+				continue;
+			per = (n->cost - cost[i]) / (leaves[i] - 1);
+			if (per <= weakest) {
+				weakest = per;
+				cut = i;
+			}
+		}
+		if (leaves[0] <= (most ? most : 1))
+			break;
+		c->node[cut].feature = -1;
+		c->n = move(c, 0, to, 0);
+		memcpy(c->node, to, c->n * sizeof(*to));
+	}
+	free(to);
+	free(cost);
+	free(leaves);
 	return r;
 }
 
