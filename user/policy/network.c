@@ -95,28 +95,47 @@ static double least(const float *regret)
 	return a - 2 * b + c > 1e-6 ? best + (a - c) / (2 * (a - 2 * b + c)) : best;
 }
 
+static int forward(struct network *n, const double *x, const float **regret)
+{
+	float row[FEATURES];
+
+	normalise(n->head, x, row);
+	*regret = mlp_forward(&n->mlp, &n->pass, row, 1);
+	for (int k = 0; k < POLICY_TEMPLATES; k++)
+		if (!isfinite((*regret)[k]))	/* parameters that were finite and far too large */
+			return -EDOM;
+	return 0;
+}
+
 static int decide(struct policy *p, const struct ecn_interval *in, struct qdisc_triple *t)
 {
 	struct network *n = (struct network *)p;
 	double x[FEATURES];
-	float row[FEATURES];
 	const float *regret;
+	int r;
 
 	if (!policy_watch(&n->watch, in, x))
 		return 0;
-	normalise(n->head, x, row);
-	regret = mlp_forward(&n->mlp, &n->pass, row, 1);
-	for (int k = 0; k < POLICY_TEMPLATES; k++)
-		if (!isfinite(regret[k]))	/* parameters that were finite and far too large */
-			return -EDOM;
-	policy_move(&n->watch, in, least(regret) - POLICY_BELOW, t);
-	return 0;
+	r = forward(n, x, &regret);
+	if (!r)
+		policy_move(&n->watch, in, least(regret) - POLICY_BELOW, t);
+	return r;
 }
 
 const struct policy_ops policy_network = {
 	.name = "network", .size = sizeof(struct network), .init = init, .start = start,
 	.decide = decide, .reset = reset, .fini = fini,
 };
+
+int network_regret(struct policy *p, const double *x, double *regret)
+{
+	const float *out;
+	int r = p->ops == &policy_network ? forward((struct network *)p, x, &out) : -EINVAL;
+
+	for (int k = 0; !r && k < POLICY_TEMPLATES; k++)
+		regret[k] = out[k];
+	return r;
+}
 
 /* --- the fit --------------------------------------------------------------------------- */
 

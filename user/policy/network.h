@@ -19,4 +19,11 @@
 int network_fit(const double *x, const double *regret, size_t n, double start, uint64_t seed,
 		struct model *m);
 
+/*
+ * What each template costs more than the best, as a policy that was made from such a model sees it,
+ * bent as network_fit() bends it. -EINVAL: another kind of policy; -EDOM: not finite.
+ */
+struct policy;
+int network_regret(struct policy *p, const double *x, double *regret);
+
 #endif
