@@ -360,6 +360,8 @@ static int grow(struct cart *tree, struct rng *rng, unsigned int depth)
 		return me;
 	n->feature = rng_below(rng, DISTILL_F_NR);
 	n->at = n->feature == DISTILL_F_bdp ? 12 * rng_uniform(rng) : 1.2 * rng_uniform(rng);
+	if (rng_below(rng, 6) == 0)
+		n->at = 0;	/* "nothing was marked" */
 	n->below = grow(tree, rng, depth - 1);
 	tree->node[me].above = grow(tree, rng, depth - 1);
 	return me;
@@ -377,7 +379,7 @@ static void random_sample(struct rng *rng, const struct distill_queue *q,
 
 	*s = (struct sluice_tree_sample){ .elapsed_ns = 400000000 + random_below(rng, 1e8) };
 	s->bytes = rng_uniform(rng) * q->capacity_bps * s->elapsed_ns / 1e9;
-	s->ce_bytes = rng_uniform(rng) * s->bytes;
+	s->ce_bytes = rng_below(rng, 3) ? rng_uniform(rng) * s->bytes : 0;
 	s->backlogged_ns = rng_uniform(rng) * s->elapsed_ns;
 	s->backlog_byte_us = 1.5 * rng_uniform(rng) * bdp * s->elapsed_ns / 1e3;
 	s->qth_min = s->qth_max = random_below(rng, 1.5 * bdp);

@@ -73,7 +73,9 @@ static unsigned int best_class(const double *cost)
 /* --- a run -------------------------------------------------------------------------------- */
 
 struct visited {
-	double x[DISTILL_F_NR], cost[DISTILL_CLASSES], now;
+	double x[DISTILL_F_NR], cost[DISTILL_CLASSES];
+	double now, takes;	/* octaves, as of templates: the setting in force, the answer */
+	struct distill_queue queue;
 };
 
 struct run {
@@ -83,6 +85,7 @@ struct run {
 };
 
 struct acting {
+	const struct distill_ecn *d;
 	const struct cart *tree;	/* NULL: the teacher acts */
 	struct policy *teacher;
 	struct sluice_tree block;
@@ -91,15 +94,30 @@ struct acting {
 	struct policy_watch watch;
 };
 
+int distill_ecn_tree(const struct distill_ecn *d, const struct cart *tree,
+		     const struct distill_queue *q, uint32_t generation, uint32_t lease_ms,
+		     struct sluice_tree *ret, size_t *changed, struct sl_err *e)
+{
+	int r = distill_compile(tree, q, generation, lease_ms, ret, e);
+
+	*changed = 0;
+	if (r || !d->limits || !d->limits->rules)
+		return r;
+	r = verify_repair(ret, d->limits, changed);
+	return r ? sl_err(e, r, "the tree cannot be made to keep the rules: %s", strerror(-r)) : 0;
+}
+
 static int follow_capacity(struct acting *a, const struct ecn_interval *in)
 {
 	const struct distill_queue now = distill_queue_of(in);
+	size_t changed;
 
 	if (a->queue.capacity_bps > 0 &&
 	    fabs(now.capacity_bps / a->queue.capacity_bps - 1) <= C_CHANGED)
 		return 0;
 	a->queue = now;
-	return a->tree ? distill_compile(a->tree, &now, GENERATION, LEASE_MS, &a->block, NULL) : 0;
+	return a->tree ? distill_ecn_tree(a->d, a->tree, &now, GENERATION, LEASE_MS, &a->block,
+					  &changed, NULL) : 0;
 }
 
 static struct qdisc_triple by_block(const struct acting *a)
@@ -116,7 +134,7 @@ static struct qdisc_triple by_block(const struct acting *a)
 static int act(struct acting *a, const struct ecn_interval *in, struct qdisc_triple *t,
 	       struct run *run)
 {
-	struct qdisc_triple teachers = *t;
+	struct qdisc_triple teachers = *t, next;
 	double x[FEATURES];
 	bool seen;
 	int r = follow_capacity(a, in);
@@ -131,15 +149,17 @@ static int act(struct acting *a, const struct ecn_interval *in, struct qdisc_tri
 		*t = teachers;
 	if (!seen)
 		return 0;
+	next = a->tree ? by_block(a) : teachers;
+	*t = next;
 	if (run->n < WINDOWS) {
 		struct visited *at = &run->at[run->n++];
 
 		distill_features(&a->queue, &a->sample, at->x);
+		at->queue = a->queue;
 		at->now = octaves(in, in->setting.qth_min);
+		at->takes = octaves(in, next.qth_min);
 		r = distill_ecn_label(a->teacher, in, x, teachers.qth_min, at->cost);
 	}
-	if (a->tree)
-		*t = by_block(a);
 	a->sample = (struct sluice_tree_sample){ 0 };
 	return r;
 }
@@ -181,7 +201,7 @@ struct round {
 static int run_task(void *ctx, size_t i, void *result)
 {
 	const struct round *round = ctx;
-	struct acting a = { .tree = round->tree };
+	struct acting a = { .d = round->d, .tree = round->tree };
 	struct mix m;
 	int r = policy_new(round->d->teacher, &a.teacher, NULL);
 
@@ -264,41 +284,52 @@ void distill_ecn_fini(struct distill_ecn *d)
 	viper_rows_free(&d->first);
 }
 
-static void score_states(const struct cart *tree, const struct run *run, size_t mixes,
-			 struct distill_score *s)
+static double in_octaves(const struct distill_queue *q, unsigned int class)
+{
+	return log2(fmax(distill_action(q, class).qth_min, 1) / distill_bdp_bytes(q)) +
+	       POLICY_BELOW;
+}
+
+/* A tree is known by its settings: what the clamps of a queue make alike is alike. */
+static void score_states(const struct run *run, size_t mixes, struct distill_score *s)
 {
 	size_t all = 0;
 
 	for (size_t i = 0; i < mixes; i++)
 		for (size_t j = 0; j < run[i].n; j++, all++) {
-			const double *cost = run[i].at[j].cost;
-			const unsigned int best = best_class(cost);
-			const int mine = cart_class(tree, run[i].at[j].x);
-			double most = cost[0];
+			const struct visited *at = &run[i].at[j];
+			const unsigned int best = best_class(at->cost);
+			const double mine = fmin(fmax(round(at->takes * DISTILL_PER_TEMPLATE), 0),
+						 DISTILL_CLASSES - 1);
+			double most = at->cost[0];
 
 			for (int c = 1; c < DISTILL_CLASSES; c++)
-				most = fmax(most, cost[c]);
-			s->regret += cost[mine] - cost[best];
-			if (most - cost[best] <= DISTILL_GAP)
+				most = fmax(most, at->cost[c]);
+			s->regret += at->cost[(int)mine] - at->cost[best];
+			if (most - at->cost[best] <= DISTILL_GAP)
 				continue;
 			s->states++;
-			s->same += abs(mine - (int)best) <= 1;
+			s->same += fabs(at->takes - in_octaves(&at->queue, best)) <=
+				   1.0 / DISTILL_PER_TEMPLATE + 0.01;
 		}
 	s->regret /= fmax(all, 1);
 	s->same /= fmax(s->states, 1);
 }
 
-int distill_ecn_score(const struct distill_ecn *d, const struct cart *tree, uint64_t seed,
-		      size_t mixes, struct distill_score *score)
+int distill_ecn_score(const struct distill_ecn *d, const struct mix_files *files,
+		      const struct cart *tree, uint64_t seed, size_t mixes,
+		      struct distill_score *score)
 {
 	struct distill_score s = { .mixes = mixes };
+	struct distill_ecn test = *d;
 	struct run *ours = NULL, *teachers;
 	double squares = 0;
 	int r;
 
-	teachers = run_all(d, NULL, seed, 0, mixes, &r);
+	test.files = *files;
+	teachers = run_all(&test, NULL, seed, 0, mixes, &r);
 	if (teachers)
-		ours = run_all(d, tree, seed, 0, mixes, &r);
+		ours = run_all(&test, tree, seed, 0, mixes, &r);
 	for (size_t i = 0; ours && i < mixes; i++) {
 		const double loss = log(ours[i].out.cost / teachers[i].out.cost);
 
@@ -307,7 +338,7 @@ int distill_ecn_score(const struct distill_ecn *d, const struct cart *tree, uint
 	}
 	if (ours) {
 		s.loss_se = sqrt(fmax(squares - s.loss * s.loss, 0) / fmax(mixes - 1.0, 1));
-		score_states(tree, ours, mixes, &s);
+		score_states(ours, mixes, &s);
 		*score = s;
 	}
 	free(teachers);

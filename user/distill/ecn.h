@@ -15,6 +15,7 @@
 #define SLUICE_DISTILL_ECN_H
 
 #include "distill/queue_tree.h"
+#include "distill/verify.h"
 #include "distill/viper.h"
 #include "policy/par.h"
 #include "policy/world.h"
@@ -26,6 +27,7 @@ struct distill_ecn {
 	struct mix_files files;
 	struct par par;
 	const struct model *teacher;
+	const struct verify_limits *limits;	/* rules that the tree is made to keep; NULL: none */
 	double calm;		/* what an octave away from the setting in force costs, squared */
 	uint64_t seed, judge_seed;	/* of the mixes to learn from, and to choose a round by */
 	size_t mixes, judge_mixes;
@@ -42,9 +44,14 @@ struct distill_score {
 /* VIPER's task; the context stays the caller's. Every round has other mixes. */
 struct viper_task distill_ecn_task(struct distill_ecn *d);
 void distill_ecn_fini(struct distill_ecn *d);
-/* On mixes of another seed, against the teacher on the same ones. */
-int distill_ecn_score(const struct distill_ecn *d, const struct cart *tree, uint64_t seed,
-		      size_t mixes, struct distill_score *score);
+/* On mixes of another seed, perhaps of other files, against the teacher on the same ones. */
+int distill_ecn_score(const struct distill_ecn *d, const struct mix_files *files,
+		      const struct cart *tree, uint64_t seed, size_t mixes,
+		      struct distill_score *score);
+/* As it acts, for a queue: compiled, and made to keep the rules in "changed" leaves. */
+int distill_ecn_tree(const struct distill_ecn *d, const struct cart *tree,
+		     const struct distill_queue *q, uint32_t generation, uint32_t lease_ms,
+		     struct sluice_tree *ret, size_t *changed, struct sl_err *e);
 
 /*
  * Costs (DISTILL_CLASSES) of an answer, by what the teacher sees (x) and does (its next setting).
