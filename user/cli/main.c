@@ -80,6 +80,20 @@ static const struct cli_command commands[] = {
 	  "train ecn|steer --offline LOG... --algo cql|bc [--steps N] [--seed N] [--alpha A] "
 	  "-o MODEL\n",
 	  "make a policy for ECN thresholds, or a steering agent, by simulation or from logs" },
+	{ "distill", cmd_distill,
+	  "distill ecn TEACHER --workload SIZES[,SIZES...] [--link-trace FILE,...] "
+	  "[--test-workload SIZES,...] [--test-link-trace FILE,...] "
+	  "[--depth N[,N...]] [--top N] [--min-leaf N] [--calm X] [--rounds N] [--mixes N] "
+	  "[--mix-seed N] [--judge-mixes N] [--test-mixes N] [--test-seed N] [--epochs N] "
+	  "[--rate-percent N] [--jobs N] [--rate-kbps N] [--rtt-us N] [--mtu N] "
+	  "[--limit-bytes N] [--generation N] [--lease-ms N] [--rule RULE]... [-o TREE] "
+	  "[--c FILE]\n",
+	  "make a tree for the kernel that imitates a policy" },
+	{ "tree", cmd_tree,
+	  "tree check TREE [--rule RULE]... [--depth N] [--qth-lo BYTES] [--qth-hi BYTES]\n"
+	  "tree show TREE\n"
+	  "tree c TREE\n",
+	  "what a tree may do (RULE: never-raise or never-lower, :OUTPUT:FEATURE)" },
 	{ "eval", cmd_eval,
 	  "eval [MODEL...] --workload SIZES[,SIZES...] [--link-trace FILE,...] "
 	  "[--baseline all|none] [--mixes N] [--mix-seed N] [--train-workload SIZES,...] "
