@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 . selftests/module/common.bash
 module_setup
-require_build build/selftests/module/mktree
+require_build build/selftests/module/mktree build/sluice
 cp build/selftests/module/mktree "$tmpdir/bin"
 link_setup || exit 1
 gated tree_interval_ms=50 || exit 1
@@ -317,6 +317,26 @@ test_under_traffic()
 	exec {fd}>&-
 }
 
+# What "sluice distill" makes of a policy is a tree for this kernel, and "tree show" reads it alike.
+test_distilled()
+{
+	local leaves
+
+	printf '1000 0\n20000 70\n200000 100\n' > "$tmpdir/sizes"
+	build/sluice distill ecn shipped --workload "$tmpdir/sizes" --mixes 4 --judge-mixes 4 \
+		--test-mixes 4 --rounds 1 --epochs 60 --depth 3 --min-leaf 3 --generation 77 \
+		-o "$tmpdir/distilled" > "$tmpdir/out" 2>&1
+	check_err $? "distill: $(cat "$tmpdir/out")"
+	cat "$tmpdir/distilled" > "$q/tree"
+	check_err $? "the module refuses the tree"
+	evaluated
+	check_files "tree 77" source generation
+	leaves=$(build/sluice tree show "$tmpdir/distilled")
+	grep -q "^$(cat "$q/stats/qth_min") $(cat "$q/stats/qth_max") 1000000: " <<< "$leaves"
+	check_err $? "in force is no leaf of $leaves"
+	no_tree
+}
+
 run_test test_no_tree "without a tree nothing runs"
 run_test test_decides "a tree decides on both sides of a threshold"
 run_test test_queue_state "it sees its queue"
@@ -325,5 +345,6 @@ run_test test_interval "it is evaluated by packets, when its interval has passed
 run_test test_precedence "hold > tree > learned > baseline; the operator ends it"
 run_test test_lease "its lease is renewed, lapses and is counted"
 run_test test_refused "what is malformed is refused with its errno and changes nothing"
+run_test test_distilled "a distilled tree decides"
 run_test test_under_traffic "changes under traffic lose and reorder nothing"
 tap_end
