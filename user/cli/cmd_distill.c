@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +234,7 @@ static json_t *row_json(const struct row *r)
 static int all_depths(const struct cli *cli, struct distilling *d, struct distill_ecn *ecn)
 {
 	json_t *rows = cli->json ? json_array() : NULL;
-	struct row row, best = { .score.loss = 1e9 };
+	struct row row, best = { .report.cost = INFINITY };
 	int r = CLI_OK;
 
 	if (!rows)
@@ -249,7 +250,8 @@ static int all_depths(const struct cli *cli, struct distilling *d, struct distil
 			json_array_append_new(rows, row_json(&row));
 		else if (r == CLI_OK)
 			print_row(&row);
-		if (r == CLI_OK && row.score.loss < best.score.loss)
+		/* Not by the test, which is to say what was chosen is worth. */
+		if (r == CLI_OK && row.report.cost < best.report.cost)
 			best = row;
 	}
 	if (r == CLI_OK && d->out)
