@@ -292,8 +292,8 @@ static int distill(const struct cli *cli, struct distilling *d)
 int cmd_distill(struct cli *cli, int argc, char **argv)
 {
 	struct distilling d = {
-		.depth = { 5, 10, 15, 20 }, .depths = 4, .top = DISTILL_F_NR, .min_leaf = 10,
-		.rounds = 5, .mixes = 48, .mix_seed = 11, .judge_mixes = 48, .test_mixes = 96,
+		.depth = { 5, 10, 15, 20 }, .depths = 4, .top = DISTILL_F_NR, .min_leaf = 20,
+		.rounds = 4, .mixes = 240, .mix_seed = 11, .judge_mixes = 192, .test_mixes = 192,
 		.test_seed = 7, .epochs = MIX_EPOCHS, .rate_percent = 100, .rate_kbps = 1000000,
 		.rtt_us = 1000, .mtu = 1514, .limit_bytes = MIX_LIMIT_BYTES, .generation = 1,
 		.lease_ms = 60000, .jobs = sysconf(_SC_NPROCESSORS_ONLN),
