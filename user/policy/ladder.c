@@ -394,15 +394,31 @@ static double mean_of(const struct lab *lab, const struct ladder_row *row, int v
 	return n > 0 ? exp(sum / n) : NAN;
 }
 
+/* The mean loss in the family where it is highest; without intervals, which nobody asks for. */
+static double worst_family(const struct ladder *l, const struct ladder_row *row)
+{
+	double *loss = difference(l, row, &l->fixed), worst = -INFINITY;
+	struct groups g;
+
+	if (!group(l->lab, -1, &g) && loss)
+		for (size_t k = 0; k < g.n; k++) {
+			double sum[2] = { 0 };
+			size_t mixes = 0;
+
+			add_group(&g, k, loss, loss, sum, &mixes);
+			worst = fmax(worst, statistic(sum, mixes, false));
+		}
+	ungroup(&g);
+	free(loss);
+	return worst;
+}
+
 void ladder_score(const struct ladder *l, const struct ladder_row *row, struct ladder_score *out)
 {
 	struct ladder_family s;
 
 	memset(out, 0, sizeof(*out));
-	out->worst_family = -INFINITY;
-	for (unsigned int f = 0; f < l->lab->files.n * MIX_KINDS; f++)
-		if (score(l, row, f, &s, &out->over))
-			out->worst_family = fmax(out->worst_family, s.loss.mean);
+	out->worst_family = worst_family(l, row);
 	score(l, row, -1, &s, &out->over);
 	out->loss = s.loss;
 	out->captured = s.captured;
