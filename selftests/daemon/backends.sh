@@ -354,6 +354,7 @@ test_learns()
 	tc qdisc replace dev sl0 parent 1:1 handle 11: red $options
 	write_conf <<-END
 	[ecn]
+	policy = learn
 	backend = red
 	explore = yes
 	epsilon = 0.5
