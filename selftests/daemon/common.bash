@@ -13,8 +13,8 @@ export SLUICE_SOCKET=$tmpdir/sluiced.sock
 write_conf()
 {
 	{
-		printf '[daemon]\nsocket = %s\ncheckpoint = %s\n' "$SLUICE_SOCKET" \
-			"$tmpdir/checkpoint"
+		printf '[daemon]\nsocket = %s\ncheckpoint = %s\npolicies = %s\n' "$SLUICE_SOCKET" \
+			"$tmpdir/checkpoint" "$tmpdir/policies"
 		cat
 	} > "$conf"
 }

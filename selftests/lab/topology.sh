@@ -117,6 +117,7 @@ lab_daemon_start()
 	[daemon]
 	socket = $SLUICE_SOCKET
 	checkpoint = $3
+	policies = none
 	[learn]
 	steps = 8
 	budget_us = 8000

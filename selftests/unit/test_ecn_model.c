@@ -134,48 +134,11 @@ static void teaches(void **state)
 	unlink(file);
 }
 
-static void decides(void **state)
-{
-	static struct daemon d = { .settings.ecn_policy = ECN_POLICY_MODEL, .n_queues = 2 };
-	struct ecn_interval in = {
-		.seconds = 0.1, .capacity_bps = 25e6, .rtt_s = 2e-3, .mtu_bytes = 1514,
-		.limit_bytes = 4000000, .tx_bytes = 1e6, .backlogged_s = 0.05,
-		.avg_backlog_bytes = 1e4,
-		.sojourn_p95_s = 1e-3, .setting = { 60000, 180000, 100000 },
-	};
-	struct ecn_decision one;
-	struct sl_err e;
-
-	(void)state;
-	strcpy(d.settings.ecn_model, path);
-	assert_int_equal(ecn_model_read(&d.settings, &d.ecn_model, &e), 0);
-	/* Half of C * RTT, at first and then; each queue has a policy of its own. */
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(ecn_model_decide(&d, &d.queues[0], &in, &one), 0);
-		assert_int_equal(one.triple.qth_min, 25000);
-		assert_int_equal(one.triple.qth_max, 25000);
-		assert_int_equal(one.triple.max_p, 1000000);
-		assert_false(one.explored || one.reward_valid);
-		assert_string_equal(one.reason, i ? "model bdp" : "model bdp, its start");
-	}
-	assert_null(d.queues[1].policy);
-	in.rtt_s = 4e-3;
-	assert_int_equal(ecn_model_decide(&d, &d.queues[1], &in, &one), 0);
-	assert_int_equal(one.triple.qth_min, 50000);
-	assert_true(d.queues[1].policy != d.queues[0].policy);
-	ecn_model_forget(&d.queues[0]);
-	assert_null(d.queues[0].policy);
-	ecn_model_drop(&d);
-	assert_null(d.queues[1].policy);
-	assert_null(d.ecn_model.data);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads),
 		cmocka_unit_test(teaches),
-		cmocka_unit_test(decides),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -73,34 +73,54 @@ static json_t *receive(int fd, struct sl_err *e)
 	return reply;
 }
 
-int client_request(const char *name, json_t **reply, struct sl_err *e)
+/* -errno, or 0 and the socket in *fd. */
+static int send_request(const char *line, int *fd, struct sl_err *e)
 {
-	const char *error;
-	char line[80];
-	json_t *r;
-	int fd, n;
+	const size_t n = strlen(line);
+	int r;
 
-	fd = open_socket(e);
-	if (fd < 0)
-		return fd;
-	n = snprintf(line, sizeof(line), "{\"request\":\"%s\"}\n", name);
-	if (send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
-		n = sl_err(e, -errno, "cannot send to sluiced: %s", strerror(errno));
-		close(fd);
-		return n;
-	}
-	r = receive(fd, e);
+	*fd = open_socket(e);
+	if (*fd < 0)
+		return *fd;
+	if (send(*fd, line, n, MSG_NOSIGNAL) == (ssize_t)n &&
+	    send(*fd, "\n", 1, MSG_NOSIGNAL) == 1)
+		return 0;
+	r = sl_err(e, -errno, "cannot send to sluiced: %s", strerror(errno));
+	close(*fd);
+	return r;
+}
+
+int client_ask(json_t *request, json_t **reply, struct sl_err *e)
+{
+	char *line = json_dumps(request, JSON_COMPACT);
+	const char *error;
+	json_t *answer;
+	int fd, r;
+
+	json_decref(request);
+	if (!line)
+		return sl_err(e, -ENOMEM, "out of memory");
+	r = send_request(line, &fd, e);
+	free(line);
+	if (r < 0)
+		return r;
+	answer = receive(fd, e);
 	close(fd);
-	if (!r)
+	if (!answer)
 		return -EBADMSG;
-	error = json_string_value(json_object_get(r, "error"));
+	error = json_string_value(json_object_get(answer, "error"));
 	if (error) {
 		sl_err(e, -EPROTO, "sluiced: %s", error);
-		json_decref(r);
+		json_decref(answer);
 		return -EPROTO;
 	}
-	*reply = r;
+	*reply = answer;
 	return 0;
+}
+
+int client_request(const char *name, json_t **reply, struct sl_err *e)
+{
+	return client_ask(json_pack("{s:s}", "request", name), reply, e);
 }
 
 double get_num(const json_t *o, const char *key)

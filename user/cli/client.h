@@ -15,6 +15,8 @@
  * answers there.
  */
 int client_request(const char *name, json_t **reply, struct sl_err *e);
+/* The same for a request with more to say; the reference to it is given up. NULL: out of memory. */
+int client_ask(json_t *request, json_t **reply, struct sl_err *e);
 /* Where the daemon is asked. */
 const char *client_socket(void);
 

@@ -39,6 +39,12 @@ static const struct cli_command commands[] = {
 	{ "agent", cmd_agent,
 	  "agent show\n",
 	  "what the learning agents of sluiced do" },
+	{ "policy", cmd_policy,
+	  "policy show | history\n"
+	  "policy promote MODEL [now]\n"
+	  "policy rollback | pin | unpin\n"
+	  "policy write KIND NUMBER... MODEL\n",
+	  "which policy sets the ECN thresholds, what is on trial, and what became of others" },
 	{ "status", cmd_status,
 	  "status\n",
 	  "the daemon, its interfaces and queues" },

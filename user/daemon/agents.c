@@ -9,6 +9,7 @@
 #include "daemon/checkpoint.h"
 #include "daemon/daemon.h"
 #include "daemon/ecn_model.h"
+#include "daemon/policies.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "policy/steer_model.h"
@@ -63,7 +64,7 @@ static bool names_steer_model(const struct settings *s)
 int agents_new(struct daemon *d, struct sl_err *e)
 {
 	struct model m = { 0 };
-	int r = ecn_model_read(&d->settings, &d->ecn_model, e);
+	int r = policies_new(&d->settings, &d->policies, e);
 
 	if (r >= 0)
 		r = new_agents(&d->settings, &d->ecn, &d->steer_agent, e);
@@ -106,17 +107,29 @@ static void keep_steer(const struct daemon *d, struct steer_agent *steer)
 	free(blob);
 }
 
+static void free_agents(struct daemon *d)
+{
+	ecn_agent_free(d->ecn);
+	steer_agent_free(d->steer_agent);
+	steer_policy_free(d->greedy);
+	d->ecn = NULL;
+	d->greedy = NULL;
+	d->steer_agent = NULL;
+}
+
 /* New agents for new settings that know what the old ones knew, or a model named since then. */
 int agents_reconfigure(struct daemon *d, struct sl_err *e)
 {
-	struct model model = { 0 }, start = { 0 };
+	const bool others = policies_differ(d->policies, &d->settings);
+	struct policies *policies = NULL;
+	struct model start = { 0 };
 	struct steer_policy *greedy = NULL;
 	uint32_t crc = d->steer_model_crc, ecn_crc = d->ecn_start_crc;
 	struct ecn_agent *ecn = NULL;
 	struct steer_agent *steer = NULL;
 	int r;
 
-	r = ecn_model_read(&d->settings, &model, e);
+	r = others ? policies_new(&d->settings, &policies, e) : 0;
 	if (r == 0 && names_steer_model(&d->settings))
 		r = steer_model_read(d->settings.steer_model, &start, e);
 	if (r == 0)
@@ -131,7 +144,7 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 		ecn_agent_free(ecn);
 		steer_agent_free(steer);
 		steer_policy_free(greedy);
-		model_free(&model);
+		policies_free(policies);
 		model_free(&start);
 		return r;
 	}
@@ -142,11 +155,15 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 		keep_steer(d, steer);
 	}
 	model_free(&start);
-	agents_free(d);
+	free_agents(d);
+	if (others) {
+		policies_leave(d);
+		policies_free(d->policies);
+		d->policies = policies;
+	}
 	d->ecn = ecn;
 	d->steer_agent = steer;
 	d->greedy = greedy;
-	d->ecn_model = model;
 	d->steer_model_crc = crc;
 	d->ecn_start_crc = ecn_crc;
 	return 0;
@@ -301,11 +318,8 @@ void agents_train(struct daemon *d)
 
 void agents_free(struct daemon *d)
 {
-	ecn_agent_free(d->ecn);
-	steer_agent_free(d->steer_agent);
-	steer_policy_free(d->greedy);
-	ecn_model_drop(d);
-	d->ecn = NULL;
-	d->greedy = NULL;
-	d->steer_agent = NULL;
+	policies_leave(d);
+	policies_free(d->policies);
+	d->policies = NULL;
+	free_agents(d);
 }

@@ -2,7 +2,7 @@
 /*
  * The daemon's socket: one line {"request": "NAME"} is answered by one line of
  * JSON, {"error": "..."} if it cannot be. Clients, buffers and their time are
- * bounded; nothing here can change anything.
+ * bounded. What changes something is for who may write to the socket: its owner and group.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,10 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/daemon.h"
+#include "daemon/policies.h"
 
 #define API_CLIENTS	16
-#define API_REQUEST	512	/* bytes of a request */
+#define API_REQUEST	1024	/* bytes of a request */
 #define API_TIMEOUT_US	5000000
 
 struct client {
@@ -38,10 +38,11 @@ struct api {
 
 static const struct {
 	const char *name;
-	json_t *(*reply)(const struct daemon *d);
+	json_t *(*reply)(struct daemon *d, const json_t *request);
 } requests[] = {
 	{ "status", api_status },
 	{ "agent", api_agent },
+	{ "policy", policies_request },
 };
 
 static void client_free(struct client *c)
@@ -58,7 +59,7 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-static json_t *answer(const struct daemon *d, const char *line, size_t n)
+static json_t *answer(struct daemon *d, const char *line, size_t n)
 {
 	json_t *request = json_loadb(line, n, 0, NULL);
 	const char *name = json_string_value(json_object_get(request, "request"));
@@ -69,13 +70,13 @@ static json_t *answer(const struct daemon *d, const char *line, size_t n)
 	for (i = 0; name && i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (!strcmp(name, requests[i].name)) {
 			known = true;
-			reply = requests[i].reply(d);
+			reply = requests[i].reply(d, request);
 		}
 	}
 	json_decref(request);
 	if (!known)
 		return json_pack("{s:s}", "error",
-				 "a request is a line {\"request\": \"status\"} or \"agent\"");
+				 "a request is a line {\"request\": \"status\"}, \"agent\" or \"policy\"");
 	return reply;
 }
 

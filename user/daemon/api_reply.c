@@ -126,11 +126,12 @@ static json_t *problems_json(const struct daemon *d)
 	return list;
 }
 
-json_t *api_status(const struct daemon *d)
+json_t *api_status(struct daemon *d, const json_t *request)
 {
 	json_t *queues = json_array(), *links = json_array();
 	unsigned int i;
 
+	(void)request;
 	for (i = 0; i < d->n_queues; i++)
 		if (d->queues[i].used)
 			json_array_append_new(queues, queue_json(d, &d->queues[i]));
@@ -180,11 +181,12 @@ static void steer_counters(const struct daemon *d, struct steer_agent_stats *ret
 	}
 }
 
-json_t *api_agent(const struct daemon *d)
+json_t *api_agent(struct daemon *d, const json_t *request)
 {
 	struct ecn_agent_stats ecn;
 	struct steer_agent_stats steer;
 
+	(void)request;
 	ecn_agent_stats(d->ecn, &ecn);
 	steer_counters(d, &steer);
 	return json_pack("{s:{s:s, s:b, s:b, s:I, s:I, s:I, s:f, s:f, s:f},"

@@ -4,6 +4,7 @@
  *
  *     observe.c       reads the kernel's counters
  *     queues.c        decides qth_min, qth_max, max_p of each sluice qdisc
+ *     policies.c      says whose turn it is on a queue, promotes and takes back
  *     queue_flows.c   says what is known of the flows that pass a queue
  *     links.c         loads or adopts the XDP program of an interface, admits flows
  *     steering.c      decides which CPU takes each bucket and each admitted flow
@@ -34,6 +35,7 @@
 #include "daemon/settings.h"
 #include "daemon/steer_agent.h"
 #include "daemon/transitions.h"
+#include "guard/trial.h"
 #include "lib/procstat.h"
 #include "lib/qdisc.h"
 #include "lib/steer.h"
@@ -86,6 +88,13 @@ struct queue_flows {
 	uint64_t table_ns;		/* of what age these two are */
 };
 
+/* What one arm of a trial has of a queue, see policies.h. */
+struct queue_arm {
+	struct policy *policy;		/* NULL: not made yet, or the arm is none of a model */
+	bool known;
+	struct qdisc_triple triple;	/* where it goes on */
+};
+
 /* A qdisc. Its index in daemon.queues is what the agent knows it by. */
 struct queue {
 	bool used;
@@ -108,7 +117,8 @@ struct queue {
 	uint64_t renewed_ns;
 	uint64_t retry_ns;		/* after a refused write */
 	uint64_t decisions, changes;
-	struct policy *policy;		/* that of the model, see ecn_model.c */
+	struct queue_arm arm[TRIAL_ARMS];
+	enum trial_arm acting;		/* TRIAL_ARMS: none yet */
 };
 
 /* A flow with an assignment of its own in an interface's flow table. */
@@ -181,7 +191,7 @@ struct daemon {
 	struct procstat cpu_now, cpu_before;
 
 	struct ecn_agent *ecn;
-	struct model ecn_model;		/* where policy is model */
+	struct policies *policies;	/* NULL: [ecn] policy is a rule, or nobody */
 	uint32_t ecn_start_crc;		/* of what the agent started from; 0: nothing */
 	struct steer_agent *steer_agent;
 	struct steer_policy *greedy;	/* of [steer] policy = greedy */
@@ -256,7 +266,7 @@ int api_open(struct daemon *d, struct sl_err *e);
 void api_close(struct daemon *d);
 
 /* api_reply.c: one object to send, NULL when out of memory. */
-json_t *api_status(const struct daemon *d);
-json_t *api_agent(const struct daemon *d);
+json_t *api_status(struct daemon *d, const json_t *request);
+json_t *api_agent(struct daemon *d, const json_t *request);
 
 #endif

@@ -54,35 +54,3 @@ int ecn_model_teach(const struct settings *s, uint32_t *crc, struct ecn_agent *a
 	model_free(&m);
 	return r;
 }
-
-int ecn_model_decide(const struct daemon *d, struct queue *q, const struct ecn_interval *in,
-		     struct ecn_decision *out)
-{
-	struct ecn_decision want = { .triple = in->setting, .action = -1 };
-	const bool fresh = !q->policy;
-	int r = fresh ? policy_new(&d->ecn_model, &q->policy, NULL) : 0;
-
-	if (!r && fresh)
-		want.triple = policy_start(q->policy, in);
-	else if (!r)
-		r = policy_decide(q->policy, in, &want.triple);
-	if (r)
-		return r;
-	snprintf(want.reason, sizeof(want.reason), "model %s%s", d->ecn_model.kind,
-		 fresh ? ", its start" : "");
-	*out = want;
-	return 0;
-}
-
-void ecn_model_forget(struct queue *q)
-{
-	policy_free(q->policy);
-	q->policy = NULL;
-}
-
-void ecn_model_drop(struct daemon *d)
-{
-	for (unsigned int i = 0; i < d->n_queues; i++)
-		ecn_model_forget(&d->queues[i]);
-	model_free(&d->ecn_model);
-}

@@ -15,10 +15,5 @@ int ecn_model_read(const struct settings *s, struct model *ret, struct sl_err *e
  * did so already. -EINVAL: not a model of the agent.
  */
 int ecn_model_teach(const struct settings *s, uint32_t *crc, struct ecn_agent *a, struct sl_err *e);
-/* A queue that is new starts as the model starts; -ENOMEM. */
-int ecn_model_decide(const struct daemon *d, struct queue *q, const struct ecn_interval *in,
-		     struct ecn_decision *out);
-void ecn_model_forget(struct queue *q);
-void ecn_model_drop(struct daemon *d);	/* the model, and what queues have of it */
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "daemon/daemon.h"
+#include "daemon/policies.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -30,6 +30,7 @@ static int on_epoch(sd_event_source *s, uint64_t usec, void *data)
 	}
 	observe_queues(d, now);
 	queues_epoch(d, now);
+	policies_epoch(d, now);
 	links_epoch(d, now);
 	agents_train(d);
 	transitions_epoch(d, now);

@@ -6,7 +6,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
-#include "daemon/ecn_model.h"
+#include "daemon/policies.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
 
@@ -112,6 +112,7 @@ static struct queue *new_queue(struct daemon *d, const struct qdisc_sample *s)
 	q = &d->queues[i];
 	memset(q, 0, sizeof(*q));
 	q->used = true;
+	q->acting = TRIAL_ARMS;
 	if (i >= d->n_queues)
 		d->n_queues = i + 1;
 
@@ -142,7 +143,7 @@ static void forget_queue(struct daemon *d, struct queue *q)
 			 q->now.backend == ECN_SLUICE ? "" : ", or gives way to another one");
 	act_stock_gone(d, q);
 	ecn_agent_forget(d->ecn, (unsigned int)(q - d->queues));
-	ecn_model_forget(q);
+	policies_forget(d, q);
 	q->used = false;
 	d->too_many_queues = false;
 }

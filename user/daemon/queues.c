@@ -7,7 +7,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
-#include "daemon/ecn_model.h"
+#include "daemon/policies.h"
 #include "lib/clock.h"
 #include "lib/hist.h"
 #include "lib/log.h"
@@ -136,41 +136,20 @@ static void write_failed(struct queue *q, uint64_t now, int r, const struct sl_e
 	q->state = QUEUE_write_failed;
 }
 
-static void decide(struct daemon *d, struct queue *q, const struct guard_queue *gq, uint64_t now)
+/* What is wanted goes through the guard, and what it makes of that into force; -errno: a write failed. */
+static int carry_out(struct daemon *d, struct queue *q, const struct guard_queue *gq,
+		     const struct ecn_decision *want, uint64_t now, enum guard_verdict *verdict)
 {
-	unsigned int index = (unsigned int)(q - d->queues);
-	bool learn = d->settings.ecn_policy == ECN_POLICY_LEARN;
 	struct qdisc_triple t;
-	struct ecn_interval in;
-	struct ecn_decision want;
-	enum guard_verdict verdict;
 	struct sl_err e;
 	int r;
 
-	make_interval(d, q, &in);
-	q->start = q->now;
-	/* Without traffic there is nothing to observe and nothing to improve. */
-	if (in.tx_bytes <= 0)
-		return;
-	queue_flows_observe(d, q, &in, now);
-	if (d->settings.ecn_policy == ECN_POLICY_MODEL)
-		r = ecn_model_decide(d, q, &in, &want);
-	else
-		r = learn ? ecn_agent_decide(d->ecn, index, &in, &want) : 0;
-	if (r < 0)
-		return;
-	if (d->settings.ecn_policy == ECN_POLICY_BDP)
-		bdp_decide(&in, &want);
-	q->decisions++;
-
-	verdict = guard_triple(&d->guard, &q->guard, gq, &want.triple, &t);
-	if (guard_go(verdict)) {
+	*verdict = guard_triple(&d->guard, &q->guard, gq, &want->triple, &t);
+	if (guard_go(*verdict)) {
 		r = act_queue(d, q, &t, now, &e);
 		if (r < 0) {
 			write_failed(q, now, r, &e);
-			if (learn)
-				ecn_agent_applied(d->ecn, index, false);
-			return;
+			return r;
 		}
 		q->changes++;
 		/* The interval that begins now is one of the new setting. */
@@ -178,10 +157,82 @@ static void decide(struct daemon *d, struct queue *q, const struct guard_queue *
 		q->start.stats.qth_max = t.qth_max;
 		q->start.stats.max_p = t.max_p;
 	}
-	if (learn)
-		ecn_agent_applied(d->ecn, index,
-				  verdict == GUARD_allowed || verdict == GUARD_unchanged);
-	record(d, q, &gq->current, &want, guard_go(verdict) ? &t : &want.triple, verdict);
+	record(d, q, &gq->current, want, guard_go(*verdict) ? &t : &want->triple, *verdict);
+	return 0;
+}
+
+/* The setting in force after it. */
+static struct qdisc_triple after(const struct queue *q, const struct guard_queue *gq,
+				 enum guard_verdict verdict)
+{
+	return guard_go(verdict) ? q->triple : gq->current;
+}
+
+static void decide(struct daemon *d, struct queue *q, const struct guard_queue *gq, uint64_t now)
+{
+	struct ecn_interval in;
+	struct ecn_decision want;
+	enum guard_verdict verdict;
+	struct qdisc_triple t;
+	bool as_decided;
+
+	make_interval(d, q, &in);
+	q->start = q->now;
+	/* Without traffic there is nothing to observe and nothing to improve. */
+	if (in.tx_bytes <= 0)
+		return;
+	queue_flows_observe(d, q, &in, now);
+	if (!d->policies)
+		bdp_decide(&in, &want);
+	else if (policies_decide(d, q, &in, now, &want) < 0)
+		return;
+	q->decisions++;
+	t = gq->current;
+	if (carry_out(d, q, gq, &want, now, &verdict) == 0)
+		t = after(q, gq, verdict);
+	else
+		verdict = GUARD_N;
+	as_decided = verdict == GUARD_allowed || verdict == GUARD_unchanged;
+	if (d->policies)
+		policies_applied(d, q, &t, as_decided);
+}
+
+/*
+ * Another arm's turn: it goes on from the setting that it left. False: that is not in force, so
+ * nobody's turn it is.
+ */
+static bool turn(struct daemon *d, struct queue *q, const struct guard_queue *gq,
+		 enum trial_arm arm, uint64_t now)
+{
+	enum guard_verdict verdict;
+	struct ecn_decision want;
+	struct qdisc_triple t;
+	struct ecn_interval in = {
+		.seconds = d->settings.epoch_ms / 1e3,
+		.capacity_bps = queue_capacity(d, q),
+		.rtt_s = d->settings.rtt_us / 1e6,
+		.mtu_bytes = q->mtu,
+		.limit_bytes = q->now.stats.limit_bytes,
+		.sojourn_p95_s = -1,
+		.elephant_share = NAN,
+		.ect_share = NAN,
+		.setting = gq->current,
+		.link = q->now.ifindex,
+	};
+
+	q->have_start = false;
+	if (q->acting == TRIAL_ARMS && (!q->have_last || q->now.stats.bytes == q->last.stats.bytes))
+		return false;	/* it was idle and is */
+	if (policies_resume(d, q, arm, &in, &want) < 0 ||
+	    carry_out(d, q, gq, &want, now, &verdict) < 0 ||
+	    (!guard_go(verdict) && verdict != GUARD_unchanged)) {
+		policies_interrupt(d, q);
+		return false;
+	}
+	t = after(q, gq, verdict);
+	q->acting = arm;
+	policies_applied(d, q, &t, false);
+	return true;
 }
 
 /* Whether the queue may be touched; sets its state, and gives up what we hold if not. */
@@ -210,6 +261,7 @@ static bool may_control(struct daemon *d, struct queue *q, const struct guard_qu
 		return true;
 	/* A write of ours may have crossed the operator's: take it back. */
 	act_queue_release(d, q);
+	policies_interrupt(d, q);
 	q->have_start = false;
 	return false;
 }
@@ -227,6 +279,7 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 		.learned = s->source == SLUICE_SRC_LEARNED,
 	};
 	struct qdisc_triple started;
+	enum trial_arm arm;
 	struct sl_err e;
 	int r;
 
@@ -238,8 +291,11 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 		q->triple = gq.current;
 		q->generation = s->generation;
 	}
+	arm = d->policies ? policies_arm(d, q, now) : q->acting;
 	started = in_force(&q->start);
-	if (!q->have_start || !same_triple(&started, &gq.current)) {
+	if (arm != q->acting && !turn(d, q, &gq, arm, now)) {
+		;	/* another time */
+	} else if (!q->have_start || !same_triple(&started, &gq.current)) {
 		/* One interval has one setting. */
 		q->start = q->now;
 		q->have_start = true;

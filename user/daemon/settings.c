@@ -28,6 +28,7 @@ static int check_cpus(const char *text, struct sl_err *e);
 static int check_inside(const char *text, struct sl_err *e);
 static int check_path(const char *text, struct sl_err *e);
 static int check_model(const char *text, struct sl_err *e);
+static int check_static(const char *text, struct sl_err *e);
 
 #define FIELD(f) .offset = offsetof(struct settings, f), .size = sizeof(((struct settings *)0)->f)
 #define UINT(s, k, f, low, high, d, u, h) \
@@ -56,6 +57,9 @@ static const struct config_row rows[] = {
 	     "File that keeps what was learned across restarts; none turns it off."),
 	UINT("daemon", "checkpoint_s", checkpoint_s, 1, 86400, "60", "s",
 	     "Period of writing the checkpoint; it is also written at stop."),
+	TEXT("daemon", "policies", policies, check_path, "/var/lib/sluice/policies",
+	     "Directory that keeps which policy is in force, and what became of others; none turns it "
+	     "off."),
 
 	BOOL("learn", "enabled", learn, "yes",
 	     "Update the networks from what is observed; no acts on the checkpoint alone."),
@@ -181,6 +185,35 @@ static const struct config_row rows[] = {
 	     "Most moves of buckets and flows in an epoch, over all interfaces."),
 	UINT("guard", "stand_down_s", stand_down_s, 0, 86400, "60", "s",
 	     "How long a queue is left alone after its operator wrote a knob."),
+	TEXT("guard", "static", trials.fixed, check_static, "0.25",
+	     "What learning is measured against and falls back to: a share of C * RTT, at which "
+	     "packets are marked, or baseline, the operator's own values."),
+	WORD("guard", "objective", trials.objective, rewards, "balance",
+	     "J, by which policies are compared; the words of [ecn] reward."),
+	UINT("guard", "slice_s", trials.slice_s, 5, 3600, "5", "s",
+	     "How long one policy acts in a trial, and at least 50 round trips; a fifth of that "
+	     "does not count."),
+	UINT("guard", "shadow_s", trials.shadow_s, 0, 86400, "30", "s",
+	     "How long a candidate says what it would do before it is tried."),
+	REAL("guard", "alpha", trials.alpha, 1e-6, 0.5, "0.02", "",
+	     "Probability that a trial promotes what is not better."),
+	REAL("guard", "error_budget", trials.error_budget, 0, 1000, "0.2", "",
+	     "The sum of alpha over the trials of seven days; when it is used up there are none."),
+	REAL("guard", "harm", trials.harm, 0.01, 20, "0.5", "",
+	     "A slice ends where J is below the static policy's by so much; a logarithm."),
+	REAL("guard", "tolerance", trials.tolerance, 0, 20, "0.05", "",
+	     "The policy in force is taken back when its J is below the static policy's by more "
+	     "than this."),
+	UINT("guard", "canary_blocks", trials.canary_blocks, 1, 10000, "8", "",
+	     "Blocks of slices on one queue before a trial extends to all."),
+	UINT("guard", "trial_blocks", trials.trial_blocks, 2, 100000, "400", "",
+	     "Blocks after which a trial ends without a difference shown."),
+	UINT("guard", "watch_slices", trials.watch_slices, 0, 1000, "20", "",
+	     "Of so many slices the static policy has one, to see whether the one in force is worth "
+	     "it; 0 does not watch."),
+	UINT("guard", "retry_s", trials.retry_s, 0, 604800, "3600", "s",
+	     "A policy that was taken back is tried again after this long, and twice as long each "
+	     "time; 0 never does."),
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -259,6 +292,16 @@ static int check_model(const char *text, struct sl_err *e)
 {
 	if (text[0] != '/' && strcmp(text, MODEL_SHIPPED))
 		return sl_err(e, -EINVAL, "give an absolute path, or " MODEL_SHIPPED);
+	return 0;
+}
+
+static int check_static(const char *text, struct sl_err *e)
+{
+	char *end;
+	double share = strtod(text, &end);
+
+	if (strcmp(text, "baseline") && (end == text || *end || !(share > 0 && share <= 100)))
+		return sl_err(e, -EINVAL, "give a share of C * RTT, such as 0.5, or baseline");
 	return 0;
 }
 
@@ -388,6 +431,9 @@ static int cross_check(const struct settings *s, const char *path, struct sl_err
 {
 	const char *file = path ? path : "defaults";
 
+	if (s->trials.watch_slices == 1)
+		return sl_err(e, -EINVAL, "%s: [guard] watch_slices 1 leaves nothing to the policy "
+			      "in force", file);
 	if (s->qth_low > s->qth_high)
 		return sl_err(e, -EINVAL, "%s: [guard] qth_low %u exceeds qth_high %u", file,
 			      s->qth_low, s->qth_high);

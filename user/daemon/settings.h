@@ -26,6 +26,15 @@ enum ecn_choice { ECN_CHOICE_AUTO, ECN_CHOICE_FIRST };
 enum steer_decider { STEER_POLICY_LEARN, STEER_POLICY_GREEDY, STEER_POLICY_STATIC };
 #define STEER_POLICY_NAMES { "learn", "greedy", "static", NULL }
 
+/* [guard], what trials and the watch go by; guard/trial.h says what the numbers mean. */
+struct settings_trials {
+	char fixed[32];			/* "static": baseline, or a share of C * RTT */
+	unsigned int objective;		/* enum ecn_reward */
+	unsigned int slice_s, shadow_s, retry_s;
+	double alpha, error_budget, harm, tolerance;
+	unsigned int canary_blocks, trial_blocks, watch_slices;
+};
+
 struct settings {
 	/* [daemon] */
 	unsigned int epoch_ms;
@@ -33,6 +42,7 @@ struct settings {
 	char socket[108];
 	char checkpoint[SETTINGS_LIST];
 	unsigned int checkpoint_s;
+	char policies[SETTINGS_LIST];
 
 	/* [learn] */
 	bool learn;
@@ -89,6 +99,7 @@ struct settings {
 	unsigned int changes_per_s;
 	unsigned int moves_per_epoch;
 	unsigned int stand_down_s;
+	struct settings_trials trials;
 };
 
 /* What is left after the defaults: path NULL. */

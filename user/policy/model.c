@@ -118,9 +118,14 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char model_shipped[], model_shipped_end[];
 
+bool model_is_builtin(const char *name)
+{
+	return !strcmp(name, MODEL_SHIPPED);
+}
+
 static FILE *open_model(const char *path)
 {
-	if (strcmp(path, MODEL_SHIPPED))
+	if (!model_is_builtin(path))
 		return fopen(path, "re");
 	return fmemopen((char *)model_shipped, model_shipped_end - model_shipped, "r");
 }

@@ -15,6 +15,7 @@
 #ifndef SLUICE_POLICY_MODEL_H
 #define SLUICE_POLICY_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,8 @@ void model_free(struct model *m);	/* leaves it empty */
 
 /* The name of the model that is built in: user/policy/ecn.model, the best of the ladder. */
 #define MODEL_SHIPPED	"shipped"
+
+bool model_is_builtin(const char *name);
 
 /* Replaces the file at once, or leaves it. */
 int model_write(const struct model *m, const char *path, struct sl_err *e);
