@@ -33,7 +33,10 @@ struct offpolicy_estimate {
 	double dr, dr_low, dr_high;		/* NAN without a model of the reward */
 };
 
-/* -ENODATA: the effective sample is too small; -EDOM: no support; *out says so in numbers all the same. */
+/*
+ * -EDOM: no support; -ENODATA: the effective sample is too small; *out says so in numbers all the same. Rows
+ * that are not well-formed do not count. The intervals take rows as independent: a screen, as was said.
+ */
 int offpolicy_estimate(const struct offpolicy_row *row, size_t n, struct offpolicy_estimate *out);
 
 #endif
