@@ -18,7 +18,7 @@
 
 #include "distill/c_source.h"
 #include "distill/ecn.h"
-#include "distill/verify.h"
+#include "policy/verify.h"
 #include "lib/rng.h"
 #include "policy/world.h"
 

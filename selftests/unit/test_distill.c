@@ -16,8 +16,8 @@
 
 #include "distill/c_source.h"
 #include "distill/ecn.h"
-#include "distill/queue_tree.h"
-#include "distill/verify.h"
+#include "policy/queue_tree.h"
+#include "policy/verify.h"
 #include "distill/viper.h"
 #include "lib/rng.h"
 #include "policy/network.h"

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "distill/verify.h"
+#include "policy/verify.h"
 #include "lib/rng.h"
 
 #define BACKLOG	SLUICE_TREE_F_backlog_avg

@@ -13,7 +13,7 @@
 #include "cli/lab_args.h"
 #include "distill/c_source.h"
 #include "distill/ecn.h"
-#include "distill/verify.h"
+#include "policy/verify.h"
 
 #define DEPTHS_MAX	16
 

@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 #include "distill/c_source.h"
-#include "distill/verify.h"
+#include "policy/verify.h"
 
 struct checking {
 	struct verify_limits limits;

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "distill/verify.h"
+#include "policy/verify.h"
 
 /* Depth is bounded, so "else" nests no deeper than a compiler likes. */
 static void walk(const struct sluice_tree *t, unsigned int cell, int indent, FILE *to)

@@ -14,8 +14,8 @@
 #ifndef SLUICE_DISTILL_ECN_H
 #define SLUICE_DISTILL_ECN_H
 
-#include "distill/queue_tree.h"
-#include "distill/verify.h"
+#include "policy/queue_tree.h"
+#include "policy/verify.h"
 #include "distill/viper.h"
 #include "policy/par.h"
 #include "policy/world.h"

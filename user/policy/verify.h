@@ -15,8 +15,8 @@
  * two such states can lie in, which is exact, but that a state the kernel can never be in (a busy
  * queue that sent nothing) counts like all others.
  */
-#ifndef SLUICE_DISTILL_VERIFY_H
-#define SLUICE_DISTILL_VERIFY_H
+#ifndef SLUICE_POLICY_VERIFY_H
+#define SLUICE_POLICY_VERIFY_H
 
 #include <stddef.h>
 #include <stdint.h>

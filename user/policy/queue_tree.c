@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "distill/queue_tree.h"
+#include "policy/queue_tree.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "distill/verify.h"
+#include "policy/verify.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -19,8 +19,8 @@
  * An answer is a step threshold on a grid of half octaves of C * RTT over the range of the policies'
  * templates (policy.h).
  */
-#ifndef SLUICE_DISTILL_QUEUE_TREE_H
-#define SLUICE_DISTILL_QUEUE_TREE_H
+#ifndef SLUICE_POLICY_QUEUE_TREE_H
+#define SLUICE_POLICY_QUEUE_TREE_H
 
 #include <sluice/tree.h>
 
