@@ -167,7 +167,7 @@ $(B)/libsluiced.a: $(filter-out %/main.o,$(DAEMON_OBJS))
 $(B)/user/nn/%.o $(B)/user/rl/%.o $(B)/user/sim/%.o $(B)/user/policy/fitted.o: CFLAGS += $(NUMFLAGS)
 # The parser reads headers where they are, at even offsets, as the kernel does on this machine.
 $(B)/user/lib/frame_key.o $(B)/user/lib/anon_frame.o: CFLAGS += -fno-sanitize=alignment
-$(B)/user/policy/model.o: user/policy/ecn.model	# which it has built in
+$(B)/user/policy/model.o: user/policy/ecn.model user/policy/ecn_tree.model	# which it has built in
 $(B)/%.o: %.c | $(SKEL)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -331,7 +331,7 @@ static void bad_payloads(void **state)
 }
 
 /* Written and read again; every byte of the file matters, and so does its length. */
-static void model_files(void **state)
+static void model_file(bool calibrated)
 {
 	struct model m = { .command = "sluice train ecn --algo tree" }, back;
 	char path[] = "/tmp/test_policies.XXXXXX", bytes[1024];
@@ -339,20 +339,27 @@ static void model_files(void **state)
 	size_t n;
 	FILE *f;
 
-	(void)state;
 	close(mkstemp(path));
 	assert_int_equal(model_set_numbers(&m, "tree", small_tree, 1 + 3 * FITTED_NODE), 0);
+	if (calibrated) {
+		m.calibration = strdup("what it knows");
+		m.calibration_size = 14;
+	}
 	assert_int_equal(model_write(&m, path, &e), 0);
 	assert_int_equal(model_read(path, &back, &e), 0);
 	assert_string_equal(back.kind, "tree");
 	assert_string_equal(back.command, m.command);
 	assert_int_equal(back.size, m.size);
 	assert_memory_equal(back.data, m.data, m.size);
+	assert_int_equal(back.calibration_size, m.calibration_size);
+	assert_true(calibrated ? !memcmp(back.calibration, m.calibration, 14) : !back.calibration);
 	model_free(&back);
 
 	f = fopen(path, "r");
 	n = fread(bytes, 1, sizeof(bytes), f);
 	fclose(f);
+	/* Who knows version 2 alone is to see that this is another one. */
+	assert_true(!strncmp(bytes, calibrated ? "sluice-model 3\n" : "sluice-model 2\n", 15));
 	for (size_t i = 0; i < n; i++) {
 		bytes[i] ^= 0x10;
 		f = fopen(path, "w");
@@ -373,6 +380,33 @@ static void model_files(void **state)
 	model_free(&m);
 }
 
+static void model_files(void **state)
+{
+	(void)state;
+	model_file(false);
+	model_file(true);
+}
+
+static void built_in(void **state)
+{
+	static const char *const name[][2] = {
+		{ MODEL_SHIPPED, "lookup" }, { MODEL_SHIPPED_TREE, "qtree" },
+	};
+	struct sl_err e;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct policy *p;
+		struct model m;
+
+		assert_int_equal(model_read(name[i][0], &m, &e), 0);
+		assert_string_equal(m.kind, name[i][1]);
+		assert_int_equal(policy_new(&m, &p, &e), 0);
+		policy_free(p);
+		model_free(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +420,7 @@ int main(void)
 		cmocka_unit_test(idle_and_malformed),
 		cmocka_unit_test(bad_payloads),
 		cmocka_unit_test(model_files),
+		cmocka_unit_test(built_in),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

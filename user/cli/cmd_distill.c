@@ -13,6 +13,7 @@
 #include "cli/lab_args.h"
 #include "distill/c_source.h"
 #include "distill/ecn.h"
+#include "policy/qtree.h"
 #include "policy/verify.h"
 
 #define DEPTHS_MAX	16
@@ -20,7 +21,7 @@
 struct distilling {
 	struct lab_files files, test_files;
 	struct lab_progress progress;
-	const char *teacher, *out, *source;
+	const char *teacher, *out, *source, *out_model;
 	struct model model;
 	unsigned int depth[DEPTHS_MAX];
 	size_t depths;
@@ -28,12 +29,14 @@ struct distilling {
 	uint64_t top, min_leaf, rounds, mixes, mix_seed, judge_mixes, test_mixes, test_seed, epochs,
 		 rate_percent, jobs, rate_kbps, rtt_us, mtu, limit_bytes, generation, lease_ms;
 	struct verify_limits limits;
+	const char *rule[VERIFY_RULES];		/* of the limits, as they were given */
 };
 
 struct row {
 	unsigned int depth;
 	struct viper_report report;
 	struct distill_score score;
+	struct cart cart;
 	struct sluice_tree tree;
 	size_t leaves, repaired;
 };
@@ -101,6 +104,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct distilling
 		{ "calm", required_argument, NULL, 'C' },
 		{ "rule", required_argument, NULL, 'r' },
 		{ "output", required_argument, NULL, 'o' },
+		{ "model", required_argument, NULL, 'm' },
 		{ "c", required_argument, NULL, 'c' },
 		{ 0 },
 	};
@@ -110,7 +114,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct distilling
 
 	opterr = 0;
 	optind = 0;
-	while (r == CLI_OK && (c = getopt_long(argc, argv, ":o:", options, &which)) != -1) {
+	while (r == CLI_OK && (c = getopt_long(argc, argv, ":o:m:", options, &which)) != -1) {
 		if (c == 0)
 			r = parse_number(cli, d, which, optarg);
 		else if (c == 'w' || c == 'W')
@@ -121,6 +125,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct distilling
 			r = parse_depths(cli, d, optarg);
 		else if (c == 'o')
 			d->out = optarg;
+		else if (c == 'm')
+			d->out_model = optarg;
 		else if (c == 'c')
 			d->source = optarg;
 		else if (c == 'C') {
@@ -130,6 +136,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct distilling
 		} else if (c == 'r') {
 			if (verify_rule_add(&d->limits, optarg, &e))
 				r = cli_usage(cli, "%s", e.text);
+			else
+				d->rule[d->limits.rules - 1] = optarg;
 		} else {
 			r = cli_usage(cli, c == ':' ? "%s needs a value" :
 				      "there is no option '%s'", argv[optind - 1]);
@@ -181,18 +189,81 @@ static int one_depth(struct distilling *d, struct distill_ecn *ecn, struct row *
 	const struct viper_task task = distill_ecn_task(ecn);
 	const struct lab_files *test = d->test_files.n ? &d->test_files : &d->files;
 	const struct mix_files files = lab_files_mix(test, d->epochs, d->rate_percent);
-	struct cart tree;
 	int r;
 
 	lab_progress_begin(&d->progress, "distilling");
-	r = viper(&task, &c, &tree, &row->report);
+	r = viper(&task, &c, &row->cart, &row->report);
 	if (r)
 		return cli_fail("distilling: %s", strerror(-r));
 	lab_progress_begin(&d->progress, "testing");
-	r = distill_ecn_score(ecn, &files, &tree, d->test_seed, d->test_mixes, &row->score);
-	r = r ? cli_fail("testing: %s", strerror(-r)) : finish(d, ecn, &tree, row);
-	cart_free(&tree);
-	return r;
+	r = distill_ecn_score(ecn, &files, &row->cart, d->test_seed, d->test_mixes, &row->score);
+	return r ? cli_fail("testing: %s", strerror(-r)) : finish(d, ecn, &row->cart, row);
+}
+
+/* What would make the model again. */
+static void compose_command(const struct distilling *d, unsigned int depth, struct model *m)
+{
+	const struct { const char *name; uint64_t value; } number[] = {
+		{ "min-leaf", d->min_leaf }, { "rounds", d->rounds }, { "mixes", d->mixes },
+		{ "mix-seed", d->mix_seed }, { "judge-mixes", d->judge_mixes },
+		{ "epochs", d->epochs }, { "rate-percent", d->rate_percent }, { "top", d->top },
+	};
+	const size_t size = sizeof(m->command);
+	char *to = m->command;
+	size_t n = snprintf(to, size, "sluice distill ecn %s --depth %u --calm %g", d->teacher,
+			    depth, d->calm);
+
+	for (size_t i = 0; i < sizeof(number) / sizeof(*number) && n < size; i++)
+		n += snprintf(to + n, size - n, " --%s %" PRIu64, number[i].name, number[i].value);
+	for (size_t i = 0; i < d->limits.rules && n < size; i++)
+		n += snprintf(to + n, size - n, " --rule %s", d->rule[i]);
+	for (size_t i = 0; i < d->files.n && n < size; i++)
+		n += snprintf(to + n, size - n, "%s%s", i ? "," : " --workload ",
+			      d->files.name[i]);
+	for (size_t i = 0; i < d->files.traces && n < size; i++)
+		n += snprintf(to + n, size - n, "%s%s", i ? "," : " --link-trace ",
+			      d->files.trace_name[i]);
+}
+
+/* K / (C * RTT) that the teacher begins with. */
+static double first_ratio(const struct distilling *d, const struct distill_queue *q)
+{
+	const struct ecn_interval in = {
+		.seconds = 0.05, .capacity_bps = q->capacity_bps, .rtt_s = q->rtt_s,
+		.mtu_bytes = q->mtu_bytes, .limit_bytes = q->limit_bytes,
+	};
+	double ratio = 1;
+	struct policy *p;
+
+	if (!policy_new(&d->model, &p, NULL)) {
+		ratio = policy_start(p, &in).qth_min / distill_bdp_bytes(q);
+		policy_free(p);
+	}
+	return ratio;
+}
+
+static int write_qtree(const struct distilling *d, const struct row *row)
+{
+	const struct distill_queue q = target(d);
+	struct qtree t = {
+		.teacher_crc = model_crc(&d->model), .depth = row->depth,
+		.round = row->report.round, .states = row->report.states,
+		.start = first_ratio(d, &q), .rules = d->limits.rules, .cart = row->cart,
+	};
+	struct model m = { 0 };
+	struct sl_err e;
+	int r;
+
+	snprintf(t.teacher, sizeof(t.teacher), "%.*s", QTREE_TEACHER_MAX - 1, d->teacher);
+	memcpy(t.rule, d->limits.rule, sizeof(t.rule));
+	r = qtree_set(&m, &t);
+	compose_command(d, row->depth, &m);
+	if (r)
+		r = sl_err(&e, r, "%s: %s", d->out_model, strerror(-r));
+	else
+		r = model_write(&m, d->out_model, &e);
+	model_free(&m);
+	return r ? cli_fail_err(&e) : CLI_OK;
 }
 
 static int write_file(const char *path, const struct sluice_tree *t, bool source)
@@ -251,13 +322,20 @@ static int all_depths(const struct cli *cli, struct distilling *d, struct distil
 		else if (r == CLI_OK)
 			print_row(&row);
 		/* Not by the test, which is to say what was chosen is worth. */
-		if (r == CLI_OK && row.report.cost < best.report.cost)
+		if (r == CLI_OK && row.report.cost < best.report.cost) {
+			cart_free(&best.cart);
 			best = row;
+		} else {
+			cart_free(&row.cart);
+		}
 	}
 	if (r == CLI_OK && d->out)
 		r = write_file(d->out, &best.tree, false);
 	if (r == CLI_OK && d->source)
 		r = write_file(d->source, &best.tree, true);
+	if (r == CLI_OK && d->out_model)
+		r = write_qtree(d, &best);
+	cart_free(&best.cart);
 	if (!rows)
 		return r;
 	if (r == CLI_OK)

@@ -93,7 +93,7 @@ static const struct cli_command commands[] = {
 	  "[--mix-seed N] [--judge-mixes N] [--test-mixes N] [--test-seed N] [--epochs N] "
 	  "[--rate-percent N] [--jobs N] [--rate-kbps N] [--rtt-us N] [--mtu N] "
 	  "[--limit-bytes N] [--generation N] [--lease-ms N] [--rule RULE]... [-o TREE] "
-	  "[--c FILE]\n",
+	  "[-m MODEL] [--c FILE]\n",
 	  "make a tree for the kernel that imitates a policy" },
 	{ "tree", cmd_tree,
 	  "tree check TREE [--rule RULE]... [--depth N] [--qth-lo BYTES] [--qth-hi BYTES]\n"

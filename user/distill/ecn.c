@@ -8,9 +8,9 @@
 
 #include "daemon/reward_ecn.h"
 #include "policy/network.h"
+#include "policy/qtree.h"
 
 #define WINDOWS		64
-#define C_CHANGED	0.25
 #define GENERATION	1
 #define LEASE_MS	60000
 
@@ -112,8 +112,7 @@ static int follow_capacity(struct acting *a, const struct ecn_interval *in)
 	const struct distill_queue now = distill_queue_of(in);
 	size_t changed;
 
-	if (a->queue.capacity_bps > 0 &&
-	    fabs(now.capacity_bps / a->queue.capacity_bps - 1) <= C_CHANGED)
+	if (!qtree_stale(&a->queue, &now))
 		return 0;
 	a->queue = now;
 	return a->tree ? distill_ecn_tree(a->d, a->tree, &now, GENERATION, LEASE_MS, &a->block,

@@ -4,7 +4,7 @@
  * on mixes in the simulator. The tree acts as the kernel would run it: compiled for the mix's queue,
  * evaluated on integers every DISTILL_EPOCHS epochs, and between them nothing changes. Beginnings,
  * before anything was observed, are the teacher's. Where C is found to have changed by more than a
- * quarter, the tree is compiled anew, as the daemon would load it anew.
+ * quarter, the tree is compiled anew, as the daemon would load it anew (qtree.h is such a tree as a policy).
  *
  * What the teacher says of a state: the network its regrets, between templates by interpolation, so
  * that a wrong answer counts for what it costs; any other policy the setting that it would choose, an

@@ -3,26 +3,32 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#define MAGIC	"sluice-model " MODEL_VERSION
+#define MAGIC	"sluice-model "
+
+int model_set(struct model *m, const char *kind, const void *data, size_t size)
+{
+	void *copy = malloc(size);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, data, size);
+	free(m->data);
+	m->data = copy;
+	m->size = size;
+	snprintf(m->kind, sizeof(m->kind), "%s", kind);
+	return 0;
+}
 
 int model_set_numbers(struct model *m, const char *kind, const double *number, size_t n)
 {
-	void *data = malloc(n * sizeof(*number));
-
-	if (!data)
-		return -ENOMEM;
-	memcpy(data, number, n * sizeof(*number));
-	free(m->data);
-	m->data = data;
-	m->size = n * sizeof(*number);
-	snprintf(m->kind, sizeof(m->kind), "%s", kind);
-	return 0;
+	return model_set(m, kind, number, n * sizeof(*number));
 }
 
 const double *model_numbers(const struct model *m, size_t *n)
@@ -41,6 +47,7 @@ const double *model_numbers(const struct model *m, size_t *n)
 void model_free(struct model *m)
 {
 	free(m->data);
+	free(m->calibration);
 	*m = (struct model){ 0 };
 }
 
@@ -49,7 +56,18 @@ uint32_t model_crc(const struct model *m)
 	uLong crc = crc32_z(0, (const Bytef *)m->kind, strlen(m->kind) + 1);
 
 	crc = crc32_z(crc, (const Bytef *)m->command, strlen(m->command) + 1);
-	return crc32_z(crc, m->data, m->size);
+	crc = crc32_z(crc, m->data, m->size);
+	return m->calibration ? crc32_z(crc, m->calibration, m->calibration_size) : crc;
+}
+
+static void write_head(const struct model *m, FILE *f)
+{
+	fprintf(f, MAGIC "%s\nkind %s\ncommand %s\nbytes %zu\n",
+		m->calibration ? MODEL_VERSION_CALIBRATED : MODEL_VERSION, m->kind, m->command,
+		m->size);
+	if (m->calibration)
+		fprintf(f, "calibration %zu\n", m->calibration_size);
+	fprintf(f, "crc32 %08x\n\n", model_crc(m));
 }
 
 int model_write(const struct model *m, const char *path, struct sl_err *e)
@@ -63,9 +81,11 @@ int model_write(const struct model *m, const char *path, struct sl_err *e)
 	f = fopen(temporary, "we");
 	if (!f)
 		return sl_err(e, -errno, "%s: %s", temporary, strerror(errno));
-	fprintf(f, "%s\nkind %s\ncommand %s\nbytes %zu\ncrc32 %08x\n\n", MAGIC, m->kind, m->command,
-		m->size, model_crc(m));
-	if (fwrite(m->data, 1, m->size, f) != m->size || fflush(f) || fsync(fileno(f)))
+	write_head(m, f);
+	if (fwrite(m->data, 1, m->size, f) != m->size ||
+	    (m->calibration &&
+	     fwrite(m->calibration, 1, m->calibration_size, f) != m->calibration_size) ||
+	    fflush(f) || fsync(fileno(f)))
 		r = -errno;
 	if (fclose(f) && !r)
 		r = -errno;
@@ -89,67 +109,111 @@ static int field(FILE *f, const char *name, char *value, size_t size)
 	return snprintf(value, size, "%s", line + n + 1) < (int)size ? 0 : -EBADMSG;
 }
 
-static int read_payload(FILE *f, const char *path, struct model *m, const char *bytes,
-			const char *crc, struct sl_err *e)
+/* A number of bytes that can be; false: it is none. */
+static bool size_of(const char *text, size_t *size)
 {
-	char *end, *crc_end;
-	const unsigned long size = strtoul(bytes, &end, 10), sum = strtoul(crc, &crc_end, 16);
+	char *end;
 
-	if (*bytes < '0' || *bytes > '9' || *end || !*crc || *crc_end || !size ||
-	    size > MODEL_BYTES_MAX)
-		return sl_err(e, -EBADMSG, "%s: the size or checksum in its head is no number that "
-			      "can be", path);
+	*size = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && *size && *size <= MODEL_BYTES_MAX;
+}
+
+/* calibration: "" where the model has none. */
+static int read_payload(FILE *f, const char *path, struct model *m, const char *bytes,
+			const char *calibration, const char *crc, struct sl_err *e)
+{
+	size_t size, more = 0;
+
+	if (!size_of(bytes, &size) || (*calibration && !size_of(calibration, &more)) ||
+	    strlen(crc) != 8 || strspn(crc, "0123456789abcdef") != 8)
+		return sl_err(e, -EBADMSG, "%s: a size or the checksum in its head is no number "
+			      "that can be", path);
 	m->data = malloc(size);
-	if (!m->data)
+	m->calibration = more ? malloc(more) : NULL;
+	if (!m->data || (more && !m->calibration))
 		return sl_err(e, -ENOMEM, "out of memory");
 	m->size = fread(m->data, 1, size, f);
-	if (m->size != size || fgetc(f) != EOF)
-		return sl_err(e, -EBADMSG, "%s: not the %lu bytes long that its head says", path,
-			      size);
-	if (model_crc(m) != sum)
+	m->calibration_size = more ? fread(m->calibration, 1, more, f) : 0;
+	if (m->size != size || m->calibration_size != more || fgetc(f) != EOF)
+		return sl_err(e, -EBADMSG, "%s: not the %zu bytes long that its head says", path,
+			      size + more);
+	if (model_crc(m) != strtoul(crc, NULL, 16))
 		return sl_err(e, -EBADMSG, "%s: damaged, its checksum is another one", path);
 	return 0;
 }
 
-/* ecn.model, as it is in the sources. */
-__asm__(".pushsection .rodata\n"
-	"model_shipped: .incbin \"user/policy/ecn.model\"\n"
-	"model_shipped_end:\n"
-	".popsection\n");
-extern const char model_shipped[], model_shipped_end[];
+/* As they are in the sources. */
+#define BUILT_IN(name, file)						\
+	__asm__(".pushsection .rodata\n"				\
+		"model_" #name ": .incbin \"user/policy/" file "\"\n"	\
+		"model_" #name "_end:\n"				\
+		".popsection\n");					\
+	extern const char model_##name[], model_##name##_end[]
+
+BUILT_IN(shipped, "ecn.model");
+BUILT_IN(shipped_tree, "ecn_tree.model");
+
+static const struct {
+	const char *name, *from, *end;
+} built_in[] = {
+	{ MODEL_SHIPPED, model_shipped, model_shipped_end },
+	{ MODEL_SHIPPED_TREE, model_shipped_tree, model_shipped_tree_end },
+};
+#define BUILT_IN_N	(sizeof(built_in) / sizeof(*built_in))
 
 bool model_is_builtin(const char *name)
 {
-	return !strcmp(name, MODEL_SHIPPED);
+	for (size_t i = 0; i < BUILT_IN_N; i++)
+		if (!strcmp(name, built_in[i].name))
+			return true;
+	return false;
 }
 
 static FILE *open_model(const char *path)
 {
-	if (!model_is_builtin(path))
-		return fopen(path, "re");
-	return fmemopen((char *)model_shipped, model_shipped_end - model_shipped, "r");
+	for (size_t i = 0; i < BUILT_IN_N; i++)
+		if (!strcmp(path, built_in[i].name))
+			return fmemopen((char *)built_in[i].from,
+					built_in[i].end - built_in[i].from, "r");
+	return fopen(path, "re");
+}
+
+struct head {
+	char bytes[32], calibration[32], crc[32];	/* calibration: "" where there is none */
+};
+
+static int read_head(FILE *f, const char *path, struct model *m, struct head *h, struct sl_err *e)
+{
+	char line[64];
+	bool calibrated;
+
+	if (!fgets(line, sizeof(line), f) || strncmp(line, MAGIC, strlen(MAGIC)))
+		return sl_err(e, -EBADMSG, "%s: not a model", path);
+	calibrated = !strcmp(line, MAGIC MODEL_VERSION_CALIBRATED "\n");
+	if (!calibrated && strcmp(line, MAGIC MODEL_VERSION "\n"))
+		return sl_err(e, -EBADMSG, "%s: a model of another version; train it again", path);
+	if (field(f, "kind", m->kind, sizeof(m->kind)) ||
+	    field(f, "command", m->command, sizeof(m->command)) ||
+	    field(f, "bytes", h->bytes, sizeof(h->bytes)) ||
+	    (calibrated && field(f, "calibration", h->calibration, sizeof(h->calibration))) ||
+	    field(f, "crc32", h->crc, sizeof(h->crc)) ||
+	    !fgets(line, sizeof(line), f) || strcmp(line, "\n"))
+		return sl_err(e, -EBADMSG, "%s: its head is not that of a model", path);
+	return 0;
 }
 
 int model_read(const char *path, struct model *ret, struct sl_err *e)
 {
+	struct head h = { .calibration = "" };
 	struct model m = { 0 };
-	char line[64], bytes[32], crc[32];
 	FILE *f = open_model(path);
 	int r;
 
 	if (!f)
 		return sl_err(e, -errno, "%s: %s", path, strerror(errno));
-	if (!fgets(line, sizeof(line), f) || strncmp(line, "sluice-model ", 13))
-		r = sl_err(e, -EBADMSG, "%s: not a model", path);
-	else if (strcmp(line, MAGIC "\n"))
-		r = sl_err(e, -EBADMSG, "%s: a model of another version; train it again", path);
-	else if (field(f, "kind", m.kind, sizeof(m.kind)) ||
-		 field(f, "command", m.command, sizeof(m.command)) ||
-		 field(f, "bytes", bytes, sizeof(bytes)) || field(f, "crc32", crc, sizeof(crc)) ||
-		 !fgets(line, sizeof(line), f) || strcmp(line, "\n"))
-		r = sl_err(e, -EBADMSG, "%s: its head is not that of a model", path);
-	else
-		r = read_payload(f, path, &m, bytes, crc, e);
+	r = read_head(f, path, &m, &h, e);
+	if (!r)
+		r = read_payload(f, path, &m, h.bytes, h.calibration, h.crc, e);
 	fclose(f);
 	if (r)
 		model_free(&m);

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/ecn_grid.h"
 #include "daemon/reward_ecn.h"
 
 static const struct policy_ops *const kinds[] = {
 	&policy_static, &policy_bdp, &policy_time, &policy_pi, &policy_rules, &policy_lookup,
 	&policy_linear, &policy_tree, &policy_network, &policy_identify, &policy_bandit,
-	&policy_ddqn, &policy_ppo,
+	&policy_ddqn, &policy_ppo, &policy_qtree,
 };
 
 int policy_new(const struct model *m, struct policy **ret, struct sl_err *e)
@@ -55,7 +56,9 @@ struct qdisc_triple policy_start(struct policy *p, const struct ecn_interval *in
 
 int policy_decide(struct policy *p, const struct ecn_interval *in, struct qdisc_triple *t)
 {
-	return ecn_interval_active(in) ? p->ops->decide(p, in, t) : 0;
+	const bool takes = p->ops->idle ? ecn_interval_ok(in) : ecn_interval_active(in);
+
+	return takes ? p->ops->decide(p, in, t) : 0;
 }
 
 void policy_reset(struct policy *p)

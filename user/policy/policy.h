@@ -12,6 +12,7 @@
  *	linear		a regression from the features to log K / (C * RTT)
  *	tree		a decision tree over the features
  *	network		taught what each template costs there (network.h)
+ *	qtree		a tree that was distilled for the qdisc, as the qdisc runs it (qtree.h)
  *	identify	which training mix is this? then what would cost least there
  *	bandit		LinUCB over ten templates
  *	ddqn		the daemon's agent
@@ -50,6 +51,7 @@ struct policy_ops {
 	struct qdisc_triple (*start)(struct policy *p, const struct ecn_interval *in);
 	/* One interval of the queue has ended; *t is the setting in force, and becomes the next. */
 	int (*decide)(struct policy *p, const struct ecn_interval *in, struct qdisc_triple *t);
+	bool idle;			/* decides in intervals without traffic, too */
 	void (*reset)(struct policy *p);	/* may be NULL: remembers nothing of the queue */
 	void (*fini)(struct policy *p);		/* may be NULL; accepts what init left half-built */
 };
@@ -60,12 +62,12 @@ struct policy {
 
 extern const struct policy_ops policy_static, policy_bdp, policy_time, policy_pi, policy_rules,
 	policy_lookup, policy_linear, policy_tree, policy_network, policy_identify, policy_bandit,
-	policy_ddqn, policy_ppo;
+	policy_ddqn, policy_ppo, policy_qtree;
 
 int policy_new(const struct model *m, struct policy **ret, struct sl_err *e);
 void policy_free(struct policy *p);	/* accepts NULL */
-/* An idle or malformed interval changes nothing and is 0. */
 struct qdisc_triple policy_start(struct policy *p, const struct ecn_interval *in);
+/* An idle or malformed interval changes nothing and is 0. */
 int policy_decide(struct policy *p, const struct ecn_interval *in, struct qdisc_triple *t);
 void policy_reset(struct policy *p);	/* another queue from now on */
 
