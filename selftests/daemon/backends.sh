@@ -359,14 +359,13 @@ test_learns()
 	explore = yes
 	epsilon = 0.5
 	originals = $originals
-	[guard]
-	stand_down_s = 0
 	END
 	daemon_start
 	busywait 3000 says_status "its ECN is off, so it is left alone"
 	check_err $? "status: $($sluice status)"
 	json_has min 20000
 	check_err $? "it was changed: $(json)"
+	# Not a write to stand down for.
 	# shellcheck disable=SC2086 # words
 	tc qdisc change dev sl0 parent 1:1 handle 11: red $options ecn nodrop
 	busywait 15000 says_status "under control; .*[1-9][0-9]* changes"

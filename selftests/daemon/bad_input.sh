@@ -155,6 +155,51 @@ test_checkpoint()
 	damaged_start "is not a sluice checkpoint"
 }
 
+# What the operator had paused outlives the daemon; a file that is not one is kept aside.
+test_operator()
+{
+	local bad
+
+	write_conf < /dev/null
+	daemon_start in_ns a
+	$sluice agent pause > /dev/null
+	check_err $? "no pause"
+	busywait 1000 test -s "$tmpdir/operator"
+	check_err $? "the pause is not on file"
+	daemon_kill "$daemon"
+	: > "$log"
+	daemon_start in_ns a
+	said "everything is paused, as the operator said before the restart"
+	check_err $? "it said: $(cat "$log")"
+	daemon_stop "$daemon"
+	for bad in '{' '{"version": 2}' '[]' "$(head -c 40 "$tmpdir/operator")"; do
+		printf '%s' "$bad" > "$tmpdir/operator"
+		: > "$log"
+		daemon_start in_ns a
+		check_err $? "the daemon does not start with '$bad': $(cat "$log")"
+		said "$tmpdir/operator is damaged" && [ "$(cat "$tmpdir/operator.bad")" = "$bad" ]
+		check_err $? "'$bad': it said $(cat "$log")"
+		daemon_stop "$daemon"
+	done
+	rm -f "$tmpdir/operator" "$tmpdir/operator.bad"
+	# A place that cannot be written to is said once, and the pause holds nevertheless.
+	write_conf < /dev/null
+	sed -i "s|^operator = .*|operator = $tmpdir/nosuch/operator|" "$conf"
+	: > "$log"
+	daemon_start in_ns a
+	$sluice agent pause > /dev/null
+	busywait 1000 said "so a restart would forget it: No such file"
+	check_err $? "it said: $(cat "$log")"
+	$sluice agent resume > /dev/null
+	$sluice agent pause > /dev/null
+	sleep 0.3
+	[ "$(grep -c "would forget" "$log")" = 1 ]
+	check_err $? "said more than once: $(cat "$log")"
+	$sluice agent show | grep -q "^paused everything"
+	check_err $? "agent show: $($sluice agent show)"
+	daemon_stop "$daemon"
+}
+
 test_reload()
 {
 	write_conf < /dev/null
@@ -202,7 +247,12 @@ test_api()
 	write_conf < /dev/null
 	daemon_start in_ns a
 	if command -v socat > /dev/null; then
-		for i in 'no json' '{"request": 5}' '{"request": "reboot"}' '[]' ''; do
+		for i in '{"request": "agent pause", "dev": ""}' \
+			'{"request": "agent pause", "dev": 5}' \
+			'{"request": "agent pause", "dev": "lo", "parent": ["1:1"]}' \
+			'{"request": "agent pause", "parent": "1:1"}' \
+			'{"request": "agent release", "dev": "a-name-that-is-too-long"}' \
+			'{"request": "agent resume", "dev": "lo"}' 'no json' '{"request": 5}' '{"request": "reboot"}' '[]' ''; do
 			printf '%s\n' "$i" | socat -t 2 - "UNIX-CONNECT:$SLUICE_SOCKET" |
 				grep -q '"error"'
 			check_err $? "'$i' was not refused"
@@ -232,6 +282,9 @@ test_cli()
 	$sluice queue set lo root max_p > /dev/null 2>&1
 	[ $? = 2 ]
 	check_err $? "an odd number of words is not a usage error"
+	$sluice agent release > /dev/null 2>&1
+	[ $? = 2 ]
+	check_err $? "releasing nothing is not a usage error"
 }
 
 run_test test_config "a wrong configuration names file, line and what would be right"
@@ -241,6 +294,7 @@ run_test test_double_start "a second daemon refuses to start, a dead socket is n
 run_test test_missing_module "a missing module is said once"
 run_test test_unknown_interface "an unknown interface is said once"
 run_test test_checkpoint "a damaged checkpoint is refused and kept, learning starts fresh"
+run_test test_operator "what the operator paused is kept; a damaged file is put aside"
 run_test test_reload "a wrong configuration at reload leaves the old one in force"
 run_test test_api "nonsense on the socket does no harm"
 run_test test_cli "the command line tool names object and remedy"

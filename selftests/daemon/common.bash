@@ -13,8 +13,8 @@ export SLUICE_SOCKET=$tmpdir/sluiced.sock
 write_conf()
 {
 	{
-		printf '[daemon]\nsocket = %s\ncheckpoint = %s\npolicies = %s\n' "$SLUICE_SOCKET" \
-			"$tmpdir/checkpoint" "$tmpdir/policies"
+		printf '[daemon]\nsocket = %s\ncheckpoint = %s\noperator = %s\npolicies = %s\n' \
+			"$SLUICE_SOCKET" "$tmpdir/checkpoint" "$tmpdir/operator" "$tmpdir/policies"
 		cat
 	} > "$conf"
 }

@@ -244,6 +244,125 @@ test_replaced()
 	daemon_stop "$daemon"
 }
 
+# stays_baseline QTH_MIN QTH_MAX: for a second.
+stays_baseline()
+{
+	local end
+
+	end=$(($(now_ms) + 1000))
+	while [ "$(now_ms)" -lt $end ]; do
+		source_is baseline && in_force "$1" "$2" || return 1
+	done
+}
+
+# Without a time it lasts until it is released, whatever becomes of the daemon.
+test_until_released()
+{
+	write_conf <<-END
+	[ecn]
+	policy = bdp
+	rate = sl0=${rate_mbit}mbit
+	END
+	daemon_start
+	busywait 5000 source_is learned
+	check_err $? "no triple: $($sluice status)"
+	$sluice queue set sl0 1:1 qth_min 31000 qth_max 91000
+	busywait 1000 says_status "until 'sluice agent release'"
+	check_err $? "no stand-down: $($sluice status)"
+	$sluice agent show | grep -q "stands down at sl0 1:1: .*release"
+	check_err $? "agent show: $($sluice agent show)"
+	stays_baseline 31000 91000
+	check_err $? "the daemon wrote: $($sluice queue show sl0 1:1)"
+	kill -HUP "$daemon"
+	stays_baseline 31000 91000
+	check_err $? "a reload ended the stand-down: $($sluice queue show sl0 1:1)"
+	daemon_kill "$daemon"
+	# One more write, seen by nobody.
+	$sluice queue set sl0 1:1 qth_max 92000
+	daemon_start
+	says_status "until 'sluice agent release'"
+	check_err $? "a restart ended the stand-down: $($sluice status)"
+	stays_baseline 31000 92000
+	check_err $? "the restarted daemon wrote: $($sluice queue show sl0 1:1)"
+	[ "$($sluice agent release sl0 1:1)" = "released sl0 1:1" ]
+	check_err $? "release says $($sluice agent release sl0 1:1)"
+	busywait 5000 source_is learned
+	check_err $? "the daemon did not come back: $($sluice status)"
+	busywait 1000 test ! -e "$tmpdir/operator"
+	check_err $? "the file of what the operator said is still there"
+	# Released as soon as written: it is not noticed afterwards.
+	$sluice queue set sl0 1:1 qth_max 93000
+	$sluice agent release all > /dev/null
+	sleep 0.3
+	source_is learned
+	check_err $? "a release was lost: $($sluice status)"
+	# A qdisc made anew is another one.
+	$sluice queue set sl0 1:1 qth_max 94000
+	busywait 1000 says_status "until 'sluice agent release'"
+	daemon_stop "$daemon"
+	tc qdisc del dev sl0 parent 1:1
+	tc qdisc add dev sl0 parent 1:1 handle 10: sluice
+	daemon_start
+	busywait 5000 source_is learned
+	check_err $? "another qdisc's stand-down was restored: $($sluice status)"
+	daemon_stop "$daemon"
+}
+
+test_pause()
+{
+	local what text base
+
+	write_conf <<-END
+	[ecn]
+	policy = bdp
+	rate = sl0=${rate_mbit}mbit
+	END
+	daemon_start
+	base="$(value qth_min) $(value qth_max)"
+	for what in "sl0 1:1" sl0 ""; do
+		busywait 5000 source_is learned
+		check_err $? "no triple before pause $what: $($sluice status)"
+		# shellcheck disable=SC2086 # words
+		text=$($sluice agent pause $what)
+		[[ $text = "paused ${what:-everything}: "* ]]
+		check_err $? "pause $what says $text"
+		busywait 1000 source_is baseline
+		check_err $? "pause $what: source is $(value source)"
+		says_status "sl0 1:1: the operator paused the agents here"
+		check_err $? "status: $($sluice status)"
+		# shellcheck disable=SC2086
+		stays_baseline $base
+		check_err $? "pause $what: the daemon wrote: $($sluice queue show sl0 1:1)"
+		if [ "$what" = sl0 ]; then
+			$sluice agent resume sl0 1:1 2> "$tmpdir/err"
+			check_fail $? "a part of a pause was resumed"
+			grep -q "sl0 1:1 is paused by a pause of sl0" "$tmpdir/err"
+			check_err $? "it said: $(cat "$tmpdir/err")"
+			kill -HUP "$daemon"
+			# shellcheck disable=SC2086
+			stays_baseline $base
+			check_err $? "a reload ended the pause"
+			daemon_kill "$daemon"
+			daemon_start
+			said "sl0 is paused, as the operator said before the restart"
+			check_err $? "the log says $(tail -n 3 "$log")"
+			# shellcheck disable=SC2086
+			stays_baseline $base
+			check_err $? "a restart ended the pause"
+		fi
+		# shellcheck disable=SC2086
+		[ "$($sluice agent resume $what)" = "nothing is paused" ]
+		check_err $? "resume $what: $($sluice agent show)"
+	done
+	busywait 5000 source_is learned
+	check_err $? "no triple in the end: $($sluice status)"
+	traffic_flows
+	check_err $? "traffic stopped"
+	[ ! -e "$tmpdir/operator" ]
+	check_err $? "the file of what the operator said is still there"
+	daemon_stop "$daemon"
+}
+
 test_atomic_set()
 {
 	local before
@@ -274,5 +393,7 @@ run_test test_clean_stop "SIGTERM: baseline at once, the checkpoint is used agai
 run_test test_rule "policy bdp sets K = C * RTT / 7"
 run_test test_fixed "policy fixed never writes"
 run_test test_replaced "a qdisc that is replaced is found again"
+run_test test_until_released "without a time, it stays away until it is released"
+run_test test_pause "agent pause gives everything up until resume"
 run_test test_atomic_set "queue set applies all or nothing, in an order that is valid"
 tap_end

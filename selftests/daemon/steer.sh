@@ -186,6 +186,47 @@ test_adopts()
 	check_err $? "the lease lapsed under a living daemon"
 }
 
+moves() { $sluice -j status | jq '.steer.interfaces[0].moves'; }
+moves_above() { [ "$(moves)" -gt "$1" ]; }
+lease_ended() { dump control | grep -q '"expires_jiffies": 0'; }
+
+# Paused, the lease ends, nothing is written, and a restart keeps it so.
+test_pause()
+{
+	local lapsed before i
+
+	lapsed=$(steer_stat lapsed)
+	[[ $(in_ns rcv $sluice agent pause $dev) = "paused $dev: "* ]]
+	check_err $? "pause: $($sluice agent show)"
+	busywait 1000 lease_ended
+	check_err $? "the lease was not ended: $(dump control)"
+	busywait 3000 stat_above lapsed "$lapsed"
+	check_err $? "packets do not follow the baseline"
+	says_status "steer  $dev: .*the operator paused the agents"
+	check_err $? "status: $($sluice status)"
+	for i in kept restarted; do
+		before=$(moves)
+		sleep 0.6
+		[ "$(moves)" = "$before" ] && lease_ended
+		check_err $? "$i: moves went from $before to $(moves), $(dump control)"
+		traffic_flows
+		check_err $? "$i: traffic stopped"
+		[ $i = kept ] || break
+		daemon_kill "$daemon"
+		daemon_start in_ns rcv
+		busywait 5000 says_status "steer  $dev: .*the operator paused the agents"
+		check_err $? "after the restart: $($sluice status)"
+	done
+	[ "$($sluice agent resume $dev)" = "nothing is paused" ]
+	check_err $? "resume: $($sluice agent show)"
+	busywait 10000 some_moved
+	check_err $? "no bucket moved after resume: $($sluice status)"
+	lapsed=$(steer_stat lapsed)
+	sleep 1
+	[ "$(steer_stat lapsed)" = "$lapsed" ]
+	check_err $? "the lease lapsed after resume"
+}
+
 refused() { $sluice agent show | grep -q '(guard: loses)'; }
 # Where both CPUs have more than they can do, how busy they are decides nothing, and none is refused.
 test_refuses()
@@ -298,6 +339,7 @@ test_greedy
 run_test test_moves "buckets change their CPU under TCP traffic"
 run_test test_kill_9 "kill -9: learned targets lapse, traffic goes on"
 run_test test_adopts "a restarted daemon adopts the program"
+run_test test_pause "agent pause ends the lease, and nothing moves until resume"
 test_refuses
 run_test test_clean_stop "SIGTERM: the lease ends, the program stays"
 run_test test_flows "heavy flows get entries and give them back"

@@ -147,6 +147,104 @@ static void test_operator(void **state)
 	assert_int_equal(guard_triple(&config, &o, &q, &want, &out), GUARD_hold);
 }
 
+/* Without a time the stand-down lasts until it is released, by whatever clock. */
+static void test_until_released(void **state)
+{
+	struct guard_config c = config;
+	struct guard_object o = { 0 };
+	struct guard_queue q = queue(SECOND);
+	struct qdisc_triple want = { 4000, 4000, 5000 }, out;
+
+	(void)state;
+	c.stand_down_ns = 0;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_allowed);
+	assert_false(guard_release(&o, q.now_ns));
+	q.manual_gen++;		/* was written before the release, and is seen after it */
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_allowed);
+	q.manual_gen++;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_manual);
+	q.now_ns = UINT64_MAX;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_stand_down);
+	assert_int_equal(guard_triple(&c, &o, &q, &want, &out), GUARD_stand_down);
+	q.now_ns = 0;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_stand_down);
+	assert_true(guard_release(&o, q.now_ns));
+	assert_false(guard_stands_down(&o, q.now_ns));
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_allowed);
+	assert_int_equal(guard_triple(&c, &o, &q, &want, &out), GUARD_allowed);
+	/* The next write counts again. */
+	q.manual_gen++;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_manual);
+
+	/* A release ends a timed one as well. */
+	o = (struct guard_object){ 0 };
+	q.now_ns = SECOND;
+	guard_watch(&config, &o, &q);
+	q.manual_gen++;
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_manual);
+	assert_true(guard_release(&o, q.now_ns));
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_allowed);
+}
+
+/* What the settings leave alone is the operator's to write. */
+static void test_left_alone(void **state)
+{
+	struct guard_config c = config;
+	struct guard_object o = { 0 };
+	struct guard_queue q = queue(SECOND);
+
+	(void)state;
+	c.stand_down_ns = 0;
+	q.left_alone = true;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_allowed);
+	q.manual_gen++;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_allowed);
+	q.left_alone = false;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_allowed);
+	/* A stand-down that there was does not end by that. */
+	q.manual_gen++;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_manual);
+	q.left_alone = true;
+	assert_int_equal(guard_watch(&c, &o, &q), GUARD_stand_down);
+}
+
+/* A daemon that was restarted goes on standing down, also if there was one more write meanwhile. */
+static void test_restored(void **state)
+{
+	struct guard_object o = { 0 };
+	struct guard_queue q = queue(SECOND);
+
+	(void)state;
+	q.manual_gen = 5;
+	guard_restore(&o, 5);
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_stand_down);
+	assert_true(guard_release(&o, q.now_ns));
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_allowed);
+}
+
+static void test_paused(void **state)
+{
+	struct guard_object o = { .paused = true };
+	struct guard_queue q = queue(SECOND);
+	struct qdisc_triple want = { 4000, 4000, 5000 }, out = { 1, 2, 3 };
+
+	(void)state;
+	q.hold = true;
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_paused);
+	assert_int_equal(guard_triple(&config, &o, &q, &want, &out), GUARD_paused);
+	assert_int_equal(guard_move(&config, &o, SECOND, false, 0, 1, 2), GUARD_paused);
+	assert_int_equal(out.qth_min, 1);
+	/* A write during the pause is one to stand down for after it. */
+	q.hold = false;
+	q.manual_gen++;
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_paused);
+	o.paused = false;
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_stand_down);
+	q.now_ns += 10 * SECOND;
+	assert_int_equal(guard_watch(&config, &o, &q), GUARD_allowed);
+	assert_int_equal(guard_move(&config, &o, SECOND, false, 0, 1, 2), GUARD_allowed);
+}
+
 static void test_moves(void **state)
 {
 	struct guard_object o = { 0 };
@@ -212,6 +310,10 @@ int main(void)
 		cmocka_unit_test(test_unchanged),
 		cmocka_unit_test(test_rate_limit),
 		cmocka_unit_test(test_operator),
+		cmocka_unit_test(test_until_released),
+		cmocka_unit_test(test_left_alone),
+		cmocka_unit_test(test_restored),
+		cmocka_unit_test(test_paused),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_every_verdict_has_a_reason),
 		cmocka_unit_test(test_capacity),

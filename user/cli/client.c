@@ -73,54 +73,54 @@ static json_t *receive(int fd, struct sl_err *e)
 	return reply;
 }
 
-/* -errno, or 0 and the socket in *fd. */
-static int send_request(const char *line, int *fd, struct sl_err *e)
+/* One line of JSON; the newline takes the place of the terminating NUL. */
+static int send_request(int fd, const json_t *request, struct sl_err *e)
 {
-	const size_t n = strlen(line);
-	int r;
+	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	size_t n;
+	int r = 0;
 
-	*fd = open_socket(e);
-	if (*fd < 0)
-		return *fd;
-	if (send(*fd, line, n, MSG_NOSIGNAL) == (ssize_t)n &&
-	    send(*fd, "\n", 1, MSG_NOSIGNAL) == 1)
-		return 0;
-	r = sl_err(e, -errno, "cannot send to sluiced: %s", strerror(errno));
-	close(*fd);
-	return r;
-}
-
-int client_ask(json_t *request, json_t **reply, struct sl_err *e)
-{
-	char *line = json_dumps(request, JSON_COMPACT);
-	const char *error;
-	json_t *answer;
-	int fd, r;
-
-	json_decref(request);
 	if (!line)
 		return sl_err(e, -ENOMEM, "out of memory");
-	r = send_request(line, &fd, e);
+	n = strlen(line) + 1;
+	line[n - 1] = '\n';
+	if (send(fd, line, n, MSG_NOSIGNAL) != (ssize_t)n)
+		r = sl_err(e, errno ? -errno : -EIO, "cannot send to sluiced: %s", strerror(errno));
 	free(line);
-	if (r < 0)
-		return r;
-	answer = receive(fd, e);
-	close(fd);
-	if (!answer)
-		return -EBADMSG;
-	error = json_string_value(json_object_get(answer, "error"));
-	if (error) {
-		sl_err(e, -EPROTO, "sluiced: %s", error);
-		json_decref(answer);
-		return -EPROTO;
-	}
-	*reply = answer;
-	return 0;
+	return r;
 }
 
 int client_request(const char *name, json_t **reply, struct sl_err *e)
 {
 	return client_ask(json_pack("{s:s}", "request", name), reply, e);
+}
+
+int client_ask(json_t *request, json_t **reply, struct sl_err *e)
+{
+	const char *error;
+	json_t *r;
+	int fd, n;
+
+	fd = open_socket(e);
+	n = fd < 0 ? fd : send_request(fd, request, e);
+	json_decref(request);
+	if (n < 0) {
+		if (fd >= 0)
+			close(fd);
+		return n;
+	}
+	r = receive(fd, e);
+	close(fd);
+	if (!r)
+		return -EBADMSG;
+	error = json_string_value(json_object_get(r, "error"));
+	if (error) {
+		sl_err(e, -EPROTO, "sluiced: %s", error);
+		json_decref(r);
+		return -EPROTO;
+	}
+	*reply = r;
+	return 0;
 }
 
 double get_num(const json_t *o, const char *key)

@@ -15,7 +15,7 @@
  * answers there.
  */
 int client_request(const char *name, json_t **reply, struct sl_err *e);
-/* The same for a request with more to say; the reference to it is given up. NULL: out of memory. */
+/* The same for a request with more to it, the reference to which is given up. */
 int client_ask(json_t *request, json_t **reply, struct sl_err *e);
 /* Where the daemon is asked. */
 const char *client_socket(void);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* "sluice agent show": what the learning agents of the daemon do, and why. */
+/*
+ * "sluice agent": what the learning agents of the daemon do, and why; where the operator wants them
+ * to do nothing.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -32,6 +35,42 @@ static void print_decision(const json_t *one)
 	       get_text(one, "guard"));
 }
 
+/* "everything", "eth0" or "eth0 1:1". */
+static void print_object(const json_t *o)
+{
+	const char *dev = get_text(o, "dev"), *parent = get_text(o, "parent");
+
+	printf("%s%s%s", *dev ? dev : "everything", *parent ? " " : "", parent);
+}
+
+static void print_pauses(const json_t *reply)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "paused"), i, one) {
+		printf("paused ");
+		print_object(one);
+		printf(": the baseline is in force until 'sluice agent resume'\n");
+	}
+}
+
+static void print_stands(const json_t *reply)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "stand_downs"), i, one) {
+		printf("stands down at ");
+		print_object(one);
+		if (json_is_null(json_object_get(one, "left_s")))
+			printf(": the operator wrote a knob; until 'sluice agent release'\n");
+		else
+			printf(": the operator wrote a knob; for %.0f s more\n",
+			       get_num(one, "left_s"));
+	}
+}
+
 static int show(struct cli *cli)
 {
 	json_t *reply, *latest, *one, *verdict;
@@ -45,6 +84,8 @@ static int show(struct cli *cli)
 		return cli_print_json(reply);
 	print_agent("ecn", json_object_get(reply, "ecn"));
 	print_agent("steer", json_object_get(reply, "steer"));
+	print_pauses(reply);
+	print_stands(reply);
 	printf("guard  %.0f decisions, %.0f carried out", get_num(reply, "decisions"),
 	       get_num(reply, "carried_out"));
 	json_object_foreach(json_object_get(reply, "guard"), name, verdict)
@@ -61,9 +102,68 @@ static int show(struct cli *cli)
 	return CLI_OK;
 }
 
+static void print_released(const json_t *reply)
+{
+	const json_t *list = json_object_get(reply, "released");
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		printf("released ");
+		print_object(one);
+		printf("\n");
+	}
+	if (!json_array_size(list))
+		printf("nothing stood down there\n");
+}
+
+static void print_paused(const json_t *reply)
+{
+	if (!json_array_size(json_object_get(reply, "paused")))
+		printf("nothing is paused\n");
+	print_pauses(reply);
+}
+
+static const struct {
+	const char *verb, *request;
+	void (*print)(const json_t *reply);
+	bool needs_object;	/* which may be "all" */
+} verbs[] = {
+	{ "pause", "agent pause", print_paused, false },
+	{ "resume", "agent resume", print_paused, false },
+	{ "release", "agent release", print_released, true },
+};
+
+static int ask(struct cli *cli, size_t verb, int argc, char **argv)
+{
+	json_t *request, *reply;
+	struct sl_err e;
+
+	if (argc > 2 || (verbs[verb].needs_object && !argc))
+		return cli_usage(cli, "agent %s takes DEV [PARENT]%s", verbs[verb].verb,
+				 verbs[verb].needs_object ? ", or all" : ", or nothing");
+	request = json_pack("{s:s}", "request", verbs[verb].request);
+	if (argc && (argc > 1 || !verbs[verb].needs_object || strcmp(argv[0], "all")))
+		json_object_set_new(request, "dev", json_string(argv[0]));
+	if (argc > 1)
+		json_object_set_new(request, "parent", json_string(argv[1]));
+	if (client_ask(request, &reply, &e) < 0)
+		return cli_fail_err(&e);
+	if (cli->json)
+		return cli_print_json(reply);
+	verbs[verb].print(reply);
+	json_decref(reply);
+	return CLI_OK;
+}
+
 int cmd_agent(struct cli *cli, int argc, char **argv)
 {
+	size_t i;
+
 	if (argc == 1 && !strcmp(argv[0], "show"))
 		return show(cli);
-	return cli_usage(cli, "agent is followed by show");
+	for (i = 0; argc && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(argv[0], verbs[i].verb))
+			return ask(cli, i, argc - 1, argv + 1);
+	return cli_usage(cli, "agent is followed by show, pause, resume or release");
 }

@@ -141,6 +141,7 @@ int cmd_policy(struct cli *cli, int argc, char **argv)
 	const char *verb = argc ? argv[0] : "";
 	json_t *request, *reply;
 	struct sl_err e;
+	char name[32];
 	bool promotes = !strcmp(verb, "promote"), known = false;
 
 	if (!strcmp(verb, "write"))
@@ -152,7 +153,8 @@ int cmd_policy(struct cli *cli, int argc, char **argv)
 	if (promotes ? argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "now")) : argc != 1)
 		return cli_usage(cli, promotes ? "promote takes a model and perhaps the word now" :
 				 "nothing follows %s", verb);
-	request = json_pack("{s:s, s:s, s:b}", "request", "policy", "verb", verb, "now", argc == 3);
+	snprintf(name, sizeof(name), strcmp(verb, "show") ? "policy %s" : "policy", verb);
+	request = json_pack("{s:s, s:b}", "request", name, "now", argc == 3);
 	if (promotes && add_file(argv[1], request)) {
 		json_decref(request);
 		return CLI_FAILED;

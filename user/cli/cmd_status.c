@@ -43,8 +43,9 @@ static void print_link(const json_t *l)
 	printf("%s, CPUs", get_flag(l, "attached") ? get_text(l, "mode") : "not attached");
 	json_array_foreach(cpus, i, cpu)
 		printf(" %lld", (long long)json_integer_value(cpu));
-	printf("; %.0f decisions, %.0f moves, %.0f flows\n", get_num(l, "decisions"),
-	       get_num(l, "moves"), get_num(l, "flows"));
+	printf("; %.0f decisions, %.0f moves, %.0f flows%s\n", get_num(l, "decisions"),
+	       get_num(l, "moves"), get_num(l, "flows"), get_flag(l, "paused") ?
+	       "; the operator paused the agents here ('sluice agent resume')" : "");
 }
 
 static void print_status(const json_t *s)

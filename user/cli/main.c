@@ -37,8 +37,11 @@ static const struct cli_command commands[] = {
 	  "cpu show DEV\n",
 	  "packets steered to each CPU and how long they waited" },
 	{ "agent", cmd_agent,
-	  "agent show\n",
-	  "what the learning agents of sluiced do" },
+	  "agent show\n"
+	  "agent pause [DEV [PARENT]]\n"
+	  "agent resume [DEV [PARENT]]\n"
+	  "agent release DEV [PARENT] | all\n",
+	  "what the learning agents of sluiced do, and where they are to do nothing" },
 	{ "policy", cmd_policy,
 	  "policy show | history\n"
 	  "policy promote MODEL [now]\n"

@@ -69,7 +69,7 @@ int act_link_config(struct daemon *d, struct link *l, struct sl_err *e)
 		c.flags |= SLUICE_STEER_F_SAMPLE;
 		c.sample_mask = s->steer_sample - 1;
 	}
-	if (settings_steer_admits(s)) {
+	if (settings_steer_admits(s) && !l->guard.paused) {
 		c.flags |= SLUICE_STEER_F_ADMIT;
 		c.announce_mask = s->steer_announce - 1;
 		c.report_packets = s->steer_report;
@@ -154,13 +154,20 @@ int act_link_lease(struct daemon *d, struct link *l, uint64_t now, struct sl_err
 	return 0;
 }
 
-void act_link_release(struct link *l)
+void act_link_lapse(struct link *l)
 {
 	struct sl_err e;
 
-	if (l->steer && l->leased && steer_lease_renew(l->steer, 0, 0, &e) < 0)
+	if (steer_lease_renew(l->steer, 0, 0, &e) < 0)
 		log_warning("%s: the lease could not be ended and runs out by itself: %s",
 			    l->ifname, e.text);
+	l->leased = false;
+}
+
+void act_link_release(struct link *l)
+{
+	if (l->steer && l->leased)
+		act_link_lapse(l);
 	l->leased = false;
 	steer_close(l->steer);
 	l->steer = NULL;

@@ -30,6 +30,8 @@ bool act_stock_recover(struct daemon *d, const struct qdisc_sample *samples, siz
 int act_link_open(struct daemon *d, struct link *l, struct sl_err *e);
 int act_link_config(struct daemon *d, struct link *l, struct sl_err *e);
 int act_link_lease(struct daemon *d, struct link *l, uint64_t now, struct sl_err *e);
+/* Ends the lease: what is not the operator's follows the baseline from now on. */
+void act_link_lapse(struct link *l);
 void act_link_release(struct link *l);
 int act_bucket(struct daemon *d, struct link *l, unsigned int bucket, int cpu);
 int act_flow(struct daemon *d, struct link *l, const struct sluice_flow_key *key, uint16_t cpu);

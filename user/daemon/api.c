@@ -2,7 +2,8 @@
 /*
  * The daemon's socket: one line {"request": "NAME"} is answered by one line of
  * JSON, {"error": "..."} if it cannot be. Clients, buffers and their time are
- * bounded. What changes something is for who may write to the socket: its owner and group.
+ * bounded. Who may connect may ask; what changes something takes root, or the
+ * daemon's own user.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,11 +39,25 @@ struct api {
 
 static const struct {
 	const char *name;
-	json_t *(*reply)(struct daemon *d, const json_t *request);
+	json_t *(*reply)(const struct daemon *d);
 } requests[] = {
 	{ "status", api_status },
 	{ "agent", api_agent },
-	{ "policy", policies_request },
+	{ "policy", policies_show },
+	{ "policy history", policies_history },
+};
+
+static const struct {
+	const char *name;
+	int (*run)(struct daemon *d, const json_t *request, json_t **reply, struct sl_err *e);
+} changes[] = {
+	{ "agent pause", operator_pause },
+	{ "agent resume", operator_resume },
+	{ "agent release", operator_release },
+	{ "policy promote", policies_request },
+	{ "policy rollback", policies_request },
+	{ "policy pin", policies_request },
+	{ "policy unpin", policies_request },
 };
 
 static void client_free(struct client *c)
@@ -59,9 +74,30 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-static json_t *answer(struct daemon *d, const char *line, size_t n)
+static bool may_change(const struct client *c)
 {
-	json_t *request = json_loadb(line, n, 0, NULL);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static json_t *change(const struct client *c, size_t which, const json_t *request)
+{
+	struct sl_err e = { "out of memory" };
+	json_t *reply = NULL;
+
+	if (!may_change(c))
+		return json_pack("{s:s}", "error", "only root may ask for this");
+	if (changes[which].run(c->api->d, request, &reply, &e) < 0)
+		return json_pack("{s:s}", "error", e.text);
+	return reply;
+}
+
+static json_t *answer(const struct client *c, size_t n)
+{
+	json_t *request = json_loadb(c->request, n, 0, NULL);
 	const char *name = json_string_value(json_object_get(request, "request"));
 	json_t *reply = NULL;
 	bool known = false;
@@ -70,13 +106,19 @@ static json_t *answer(struct daemon *d, const char *line, size_t n)
 	for (i = 0; name && i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (!strcmp(name, requests[i].name)) {
 			known = true;
-			reply = requests[i].reply(d, request);
+			reply = requests[i].reply(c->api->d);
+		}
+	}
+	for (i = 0; name && i < sizeof(changes) / sizeof(changes[0]); i++) {
+		if (!strcmp(name, changes[i].name)) {
+			known = true;
+			reply = change(c, i, request);
 		}
 	}
 	json_decref(request);
 	if (!known)
-		return json_pack("{s:s}", "error",
-				 "a request is a line {\"request\": \"status\"}, \"agent\" or \"policy\"");
+		return json_pack("{s:s}", "error", "a request is a line {\"request\": NAME} with "
+				 "\"status\", \"agent\" or another name that this version knows");
 	return reply;
 }
 
@@ -108,7 +150,7 @@ static bool client_read(struct client *c)
 	if (!end)
 		return n > 0 && c->used < sizeof(c->request);
 
-	reply = answer(c->api->d, c->request, (size_t)(end - c->request));
+	reply = answer(c, (size_t)(end - c->request));
 	if (!reply)
 		return false;
 	c->reply = json_dumps(reply, JSON_COMPACT);

@@ -66,8 +66,9 @@ static json_t *link_json(const struct link *l)
 	for (i = 0; l->steer && i < SLUICE_MAX_CPUS; i++)
 		if (l->now->target[i])
 			json_array_append_new(cpus, json_integer(i));
-	return json_pack("{s:s, s:b, s:b, s:s, s:b, s:s, s:o, s:I, s:I, s:i, s:I, s:I}",
+	return json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:s, s:o, s:I, s:I, s:i, s:I, s:I}",
 			 "dev", l->ifname, "steering", l->steer != NULL,
+			 "paused", l->guard.paused,
 			 "attached", l->steer && l->now->attached,
 			 "mode", !l->steer ? "none" : l->now->generic ? "generic" : "native",
 			 "adopted", l->adopted, "problem", l->problem.text, "cpus", cpus,
@@ -126,12 +127,11 @@ static json_t *problems_json(const struct daemon *d)
 	return list;
 }
 
-json_t *api_status(struct daemon *d, const json_t *request)
+json_t *api_status(const struct daemon *d)
 {
 	json_t *queues = json_array(), *links = json_array();
 	unsigned int i;
 
-	(void)request;
 	for (i = 0; i < d->n_queues; i++)
 		if (d->queues[i].used)
 			json_array_append_new(queues, queue_json(d, &d->queues[i]));
@@ -181,17 +181,16 @@ static void steer_counters(const struct daemon *d, struct steer_agent_stats *ret
 	}
 }
 
-json_t *api_agent(struct daemon *d, const json_t *request)
+json_t *api_agent(const struct daemon *d)
 {
 	struct ecn_agent_stats ecn;
 	struct steer_agent_stats steer;
 
-	(void)request;
 	ecn_agent_stats(d->ecn, &ecn);
 	steer_counters(d, &steer);
 	return json_pack("{s:{s:s, s:b, s:b, s:I, s:I, s:I, s:f, s:f, s:f},"
 			 " s:{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:f, s:f},"
-			 " s:I, s:I, s:o, s:o}",
+			 " s:o, s:o, s:I, s:I, s:o, s:o}",
 			 "ecn", "policy", ecn_policies[d->settings.ecn_policy],
 			 "learning", d->settings.learn, "exploring", d->settings.ecn_explore,
 			 "decisions", (json_int_t)ecn.decisions, "explored",
@@ -204,6 +203,8 @@ json_t *api_agent(struct daemon *d, const json_t *request)
 			 (json_int_t)steer.moves, "explored", (json_int_t)steer.explored,
 			 "updates", (json_int_t)steer.updates, "loss", steer.loss,
 			 "reward_mean", steer.reward_mean,
+			 "paused", operator_pauses_json(d),
+			 "stand_downs", operator_stands_json(d),
 			 "decisions", (json_int_t)d->decisions.total,
 			 "carried_out", (json_int_t)d->decisions.carried_out,
 			 "guard", verdicts_json(d), "latest", decisions_json(&d->decisions));

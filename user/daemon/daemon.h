@@ -8,6 +8,7 @@
  *     queue_flows.c   says what is known of the flows that pass a queue
  *     links.c         loads or adopts the XDP program of an interface, admits flows
  *     steering.c      decides which CPU takes each bucket and each admitted flow
+ *     operator.c      knows what operators paused, and which writes of theirs stand
  *     guard.c         bounds what was decided
  *     act.c           writes it, and renews leases; nothing else writes (act_stock.c is
  *                     its part about qdiscs other than ours)
@@ -32,6 +33,7 @@
 #include "daemon/ecn_agent.h"
 #include "daemon/flow_census.h"
 #include "daemon/guard.h"
+#include "daemon/operator.h"
 #include "daemon/settings.h"
 #include "daemon/steer_agent.h"
 #include "daemon/transitions.h"
@@ -54,6 +56,7 @@
 	X(no_capacity, "its capacity is not known until it was backlogged once; or set rate")	\
 	X(hold, "the operator holds the baseline (hold is 1)")		\
 	X(stand_down, "left alone for a while: the operator wrote a knob")	\
+	X(paused, "the operator paused the agents here ('sluice agent resume')")	\
 	X(write_failed, "a change was refused; the log says why")		\
 	X(blocked, "it cannot be changed without damage")
 
@@ -185,6 +188,8 @@ struct daemon {
 	unsigned int n_queues;		/* highest used index + 1 */
 	bool too_many_queues;
 
+	struct operator operator;
+
 	struct link *links[LINKS_MAX];
 	unsigned int n_links;
 	uint64_t next_steering_ns, steering_ns;	/* next and latest decision */
@@ -266,7 +271,7 @@ int api_open(struct daemon *d, struct sl_err *e);
 void api_close(struct daemon *d);
 
 /* api_reply.c: one object to send, NULL when out of memory. */
-json_t *api_status(struct daemon *d, const json_t *request);
-json_t *api_agent(struct daemon *d, const json_t *request);
+json_t *api_status(const struct daemon *d);
+json_t *api_agent(const struct daemon *d);
 
 #endif

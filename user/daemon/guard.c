@@ -50,17 +50,45 @@ static bool take_token(const struct guard_config *c, struct guard_object *o, uin
 enum guard_verdict guard_watch(const struct guard_config *c, struct guard_object *o,
 			       const struct guard_queue *q)
 {
-	bool manual = o->known && o->manual_gen != q->manual_gen;
+	bool manual = o->known && o->manual_gen != q->manual_gen && !o->just_released &&
+		      !q->left_alone;
 
 	o->known = true;
+	o->just_released = false;
 	o->manual_gen = q->manual_gen;
-	if (manual)
+	if (manual && c->stand_down_ns)
 		o->stand_down_until_ns = q->now_ns + c->stand_down_ns;
+	else if (manual)
+		o->until_released = true;
+	if (o->paused)
+		return GUARD_paused;
 	if (q->hold)
 		return GUARD_hold;
 	if (manual)
 		return GUARD_manual;
-	return q->now_ns < o->stand_down_until_ns ? GUARD_stand_down : GUARD_allowed;
+	return guard_stands_down(o, q->now_ns) ? GUARD_stand_down : GUARD_allowed;
+}
+
+bool guard_stands_down(const struct guard_object *o, uint64_t now_ns)
+{
+	return o->until_released || now_ns < o->stand_down_until_ns;
+}
+
+bool guard_release(struct guard_object *o, uint64_t now_ns)
+{
+	bool was = guard_stands_down(o, now_ns);
+
+	o->until_released = false;
+	o->stand_down_until_ns = 0;
+	o->just_released = true;
+	return was;
+}
+
+void guard_restore(struct guard_object *o, uint32_t manual_gen)
+{
+	o->known = true;
+	o->manual_gen = manual_gen;
+	o->until_released = true;
 }
 
 static uint32_t clamp(uint32_t v, uint32_t low, uint32_t high)
@@ -76,9 +104,11 @@ enum guard_verdict guard_triple(const struct guard_config *c, struct guard_objec
 	uint32_t high = c->qth_high < q->limit_bytes ? c->qth_high : q->limit_bytes;
 	struct qdisc_triple t;
 
+	if (o->paused)
+		return GUARD_paused;
 	if (q->hold)
 		return GUARD_hold;
-	if (q->now_ns < o->stand_down_until_ns)
+	if (guard_stands_down(o, q->now_ns))
 		return GUARD_stand_down;
 	if (c->qth_low > high || c->max_p_low > c->max_p_high || want->qth_min > want->qth_max)
 		return GUARD_infeasible;
@@ -97,6 +127,8 @@ enum guard_verdict guard_move(const struct guard_config *c, struct guard_object 
 			      uint64_t now_ns, bool hold, unsigned int moves, uint16_t from,
 			      uint16_t to)
 {
+	if (o->paused)
+		return GUARD_paused;
 	if (hold)
 		return GUARD_hold;
 	if (to >= SLUICE_MAX_CPUS || !c->cpu_allowed[to])

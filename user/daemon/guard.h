@@ -3,7 +3,8 @@
  * The guard: everything that act.c writes went through here first. It bounds
  * what a decision may do (clamps), how often (a rate limit per object, a
  * number of moves per epoch), and leaves an object alone when its operator
- * holds it or has just changed it (stand-down). Pure: the clock is an argument.
+ * holds it, has changed it (stand-down: until released, or for a time) or has
+ * paused the agents there. Pure: the clock is an argument.
  */
 #ifndef SLUICE_DAEMON_GUARD_H
 #define SLUICE_DAEMON_GUARD_H
@@ -24,6 +25,7 @@
 	X(hold, false, "the operator holds the baseline")		\
 	X(manual, false, "the operator wrote a baseline: standing down")	\
 	X(stand_down, false, "standing down after the operator's change")	\
+	X(paused, false, "the operator paused the agents here")	\
 	X(cpu_not_allowed, false, "the CPU is not among the configured ones")	\
 	X(loses, false, "the move would cost more than it frees")		\
 	X(too_many_moves, false, "the moves of this epoch are used up")
@@ -43,7 +45,7 @@ struct guard_config {
 	uint32_t max_p_low, max_p_high;	/* ppm */
 	unsigned int changes_per_s;	/* of one object */
 	unsigned int moves_per_epoch;	/* over all interfaces */
-	uint64_t stand_down_ns;
+	uint64_t stand_down_ns;		/* 0: until guard_release() */
 	bool cpu_allowed[SLUICE_MAX_CPUS];
 };
 
@@ -52,6 +54,9 @@ struct guard_object {
 	bool known;
 	uint32_t manual_gen;
 	uint64_t stand_down_until_ns;
+	bool until_released;		/* it stands down, whatever the clock says */
+	bool just_released;		/* a write before that may be noticed only now */
+	bool paused;			/* set by who knows, see operator.h */
 	/* A bucket of tokens, in units of a change. */
 	double tokens;
 	uint64_t tokens_at_ns;
@@ -60,6 +65,7 @@ struct guard_object {
 struct guard_queue {
 	uint64_t now_ns;
 	bool hold;
+	bool left_alone;		/* by the settings: a write is not one against us */
 	uint32_t manual_gen;
 	uint32_t limit_bytes;
 	struct qdisc_triple current;	/* in force */
@@ -67,11 +73,16 @@ struct guard_queue {
 };
 /*
  * First, each epoch: whether the queue may be touched at all. GUARD_allowed,
- * GUARD_hold, GUARD_manual (once, when the operator's write is noticed) or
- * GUARD_stand_down.
+ * GUARD_paused, GUARD_hold, GUARD_manual (once, when the operator's write is
+ * noticed) or GUARD_stand_down.
  */
 enum guard_verdict guard_watch(const struct guard_config *c, struct guard_object *o,
 			       const struct guard_queue *q);
+bool guard_stands_down(const struct guard_object *o, uint64_t now_ns);
+/* Ends a stand-down, also for what was written and not noticed yet; whether there was one. */
+bool guard_release(struct guard_object *o, uint64_t now_ns);
+/* Of the daemon before us: stands down until released, as of this write. */
+void guard_restore(struct guard_object *o, uint32_t manual_gen);
 /* Then: what becomes of a wanted triple. *out is set when guard_go(). */
 enum guard_verdict guard_triple(const struct guard_config *c, struct guard_object *o,
 				const struct guard_queue *q, const struct qdisc_triple *want,

@@ -137,7 +137,9 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 		link_failed(l, now, &e);
 		return false;
 	}
-	if (d->settings.steer_policy != STEER_POLICY_STATIC)
+	if (l->guard.paused)
+		act_link_lapse(l);
+	else if (d->settings.steer_policy != STEER_POLICY_STATIC)
 		clear_stale(d, l);
 	log_notice("%s: steering with the XDP program %s (%s%s)", l->ifname,
 		   l->adopted ? "that was there" : "loaded now",
@@ -149,6 +151,46 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 	link_flows_forget(l);
 	link_cpus_forget(l);
 	return true;
+}
+
+static int resume(struct daemon *d, struct link *l, struct sl_err *e)
+{
+	int r = steer_read(l->steer, l->now, e);
+
+	if (r < 0)
+		return r;
+	/* What was learned before lapsed long ago. */
+	if (d->settings.steer_policy != STEER_POLICY_STATIC)
+		clear_stale(d, l);
+	l->read_once = l->have_before = false;
+	link_flows_forget(l);
+	steer_agent_restart(d->steer_agent);
+	return 0;
+}
+
+/* The operator's pauses begin and end here, and so they do for an interface that comes later. */
+static void follow_pause(struct daemon *d, struct link *l, uint64_t now)
+{
+	bool paused = operator_paused(d, l->ifname, "");
+	struct sl_err e;
+	int r = 0;
+
+	if (paused == l->guard.paused)
+		return;
+	l->guard.paused = paused;
+	log_notice("%s: %s", l->ifname, paused ?
+		   "the operator paused the agents: packets follow the baseline" :
+		   "the operator lets the agents decide again");
+	if (!l->steer)
+		return;
+	if (paused)
+		act_link_lapse(l);
+	else
+		r = resume(d, l, &e);
+	if (r == 0)
+		r = act_link_config(d, l, &e);
+	if (r < 0)
+		link_failed(l, now, &e);
 }
 
 int link_bucket_cpu(const struct link *l, unsigned int bucket)
@@ -165,8 +207,9 @@ void links_epoch(struct daemon *d, uint64_t now)
 	for (i = 0; i < d->n_links; i++) {
 		struct link *l = d->links[i];
 
+		follow_pause(d, l, now);
 		if (l->steer || link_open(d, l, now))
-			if (moves)
+			if (moves && !l->guard.paused)
 				link_flows_admit(d, l, now);
 	}
 	if (epoch_due(d, now, d->next_steering_ns)) {
@@ -174,7 +217,8 @@ void links_epoch(struct daemon *d, uint64_t now)
 		steering_decide(d, now);
 	}
 	for (i = 0; i < d->n_links && moves; i++)
-		if (d->links[i]->steer && act_link_lease(d, d->links[i], now, &e) < 0)
+		if (d->links[i]->steer && !d->links[i]->guard.paused &&
+		    act_link_lease(d, d->links[i], now, &e) < 0)
 			link_failed(d->links[i], now, &e);
 }
 

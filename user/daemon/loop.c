@@ -32,6 +32,7 @@ static int on_epoch(sd_event_source *s, uint64_t usec, void *data)
 	queues_epoch(d, now);
 	policies_epoch(d, now);
 	links_epoch(d, now);
+	operator_epoch(d);
 	agents_train(d);
 	transitions_epoch(d, now);
 	if (now >= d->next_checkpoint_ns) {
@@ -72,6 +73,10 @@ static void keep_fixed(const struct settings *old, struct settings *fresh)
 	if (strcmp(old->ecn_originals, fresh->ecn_originals)) {
 		log_warning("[ecn] originals changes only with a restart");
 		memcpy(fresh->ecn_originals, old->ecn_originals, sizeof(fresh->ecn_originals));
+	}
+	if (strcmp(old->operator, fresh->operator)) {
+		log_warning("[daemon] operator changes only with a restart");
+		memcpy(fresh->operator, old->operator, sizeof(fresh->operator));
 	}
 }
 
@@ -153,6 +158,7 @@ int loop_run(struct daemon *d, struct sl_err *e)
 		goto out;
 	/* Only the one daemon that got the socket may touch the checkpoint. */
 	agents_restore(d);
+	operator_restore(d);
 	transitions_configure(d);
 	d->started_ns = monotonic_ns();
 	log_notice("version %s started", SLUICE_VERSION);
@@ -162,9 +168,11 @@ int loop_run(struct daemon *d, struct sl_err *e)
 	if (r < 0)
 		sl_err(e, r, "the event loop failed: %s", strerror(-r));
 	transitions_close(d);
+	operator_epoch(d);
 	queues_release(d);
 	agents_checkpoint(d);
 out:
+	operator_free(d);
 	links_release(d);
 	api_close(d);
 	sd_event_source_unref(d->timer);

@@ -35,8 +35,11 @@ const char *queue_state_text(enum queue_state s)
 
 const char *queue_text(const struct queue *q)
 {
-	return q->state == QUEUE_blocked ? ecn_block_text(q->now.blocked) :
-					   queue_state_text(q->state);
+	if (q->state == QUEUE_blocked)
+		return ecn_block_text(q->now.blocked);
+	if (q->state == QUEUE_stand_down && q->guard.until_released)
+		return "left alone until 'sluice agent release': the operator wrote a knob";
+	return queue_state_text(q->state);
 }
 
 bool observe_selected(const struct settings *s, const struct qdisc_sample *q)
@@ -142,6 +145,7 @@ static void forget_queue(struct daemon *d, struct queue *q)
 			 ecn_backend(q->now.backend)->name,
 			 q->now.backend == ECN_SLUICE ? "" : ", or gives way to another one");
 	act_stock_gone(d, q);
+	operator_gone(d, q);
 	ecn_agent_forget(d->ecn, (unsigned int)(q - d->queues));
 	policies_forget(d, q);
 	q->used = false;
@@ -187,6 +191,8 @@ static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t
 	act_stock_observe(d, q);
 	if (q->have_last)
 		update_capacity(q, now);
+	else
+		operator_adopt(d, q);
 	if (s->stats.source == SLUICE_SRC_LEARNED && s->stats.generation > d->generation)
 		d->generation = s->stats.generation;	/* of the daemon before us */
 }

@@ -66,7 +66,10 @@ int policies_promote(struct daemon *d, struct model *m, const char *name, struct
 void policies_rollback(struct daemon *d, const char *why);
 void policies_pin(struct daemon *d, bool pin);
 
-/* policies_json.c: {"verb": "show"}, "history", "promote", "rollback", "pin" or "unpin". */
-json_t *policies_request(struct daemon *d, const json_t *request);
+/* policies_json.c; show says {"error": ...} where there is none. */
+json_t *policies_show(const struct daemon *d);
+json_t *policies_history(const struct daemon *d);
+/* "policy promote" with {"file": PATH or name, "now": bool}, "rollback", "pin", "unpin". */
+int policies_request(struct daemon *d, const json_t *request, json_t **reply, struct sl_err *e);
 
 #endif

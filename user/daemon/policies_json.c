@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What "sluice policy" asks for. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/policies_priv.h"
 #include "lib/clock.h"
+
+#define NO_POLICIES "[ecn] policy is neither model nor learn, so there is nothing to try"
 
 static json_t *number(double x)
 {
@@ -51,12 +54,14 @@ static json_t *trial_json(const struct policies *p)
 	return o;
 }
 
-static json_t *show(const struct daemon *d)
+json_t *policies_show(const struct daemon *d)
 {
 	static const char *const stages[] = STAGE_NAMES;
 	const struct policies *p = d->policies;
 	const uint64_t now = monotonic_ns();
 
+	if (!p)
+		return json_pack("{s:s}", "error", NO_POLICIES);
 	return json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f}",
 			 "stage", stages[p->stage], "stage_s", (double)(now - p->since_ns) / 1e9,
 			 "pinned", p->pinned, "incumbent", entry_json(&p->incumbent), "candidate",
@@ -68,49 +73,41 @@ static json_t *show(const struct daemon *d)
 			 policies_budget_used(p), "alpha", p->settings.trials.alpha);
 }
 
-static json_t *error(const char *text)
+json_t *policies_history(const struct daemon *d)
 {
-	return json_pack("{s:s}", "error", text);
+	return d->policies ? json_pack("{s:O}", "history", d->policies->history) : policies_show(d);
 }
 
-/* {"file": ABSOLUTE PATH or a built-in model's name, "now": whether without a trial} */
-static json_t *promote(struct daemon *d, const json_t *request)
+static int promote(struct daemon *d, const json_t *request, struct sl_err *e)
 {
 	const char *file = json_string_value(json_object_get(request, "file"));
 	struct model m = { 0 };
-	struct sl_err e;
 	int r;
 
 	if (!file)
-		return error("promote needs a file");
-	r = model_read(file, &m, &e);
+		return sl_err(e, -EINVAL, "promote needs a file");
+	r = model_read(file, &m, e);
 	if (r == 0 && json_is_true(json_object_get(request, "now")))
-		r = policies_promote(d, &m, file, &e);
+		r = policies_promote(d, &m, file, e);
 	else if (r == 0)
-		r = policies_offer(d, &m, file, "the operator", NAN, &e);
+		r = policies_offer(d, &m, file, "the operator", NAN, e);
 	model_free(&m);
-	return r < 0 ? error(e.text) : show(d);
+	return r;
 }
 
-json_t *policies_request(struct daemon *d, const json_t *request)
+int policies_request(struct daemon *d, const json_t *request, json_t **reply, struct sl_err *e)
 {
-	const char *verb = json_string_value(json_object_get(request, "verb"));
+	const char *name = json_string_value(json_object_get(request, "request"));
+	int r = 0;
 
-	if (!verb)
-		return error("a request \"policy\" needs a verb");
 	if (!d->policies)
-		return error("[ecn] policy is neither model nor learn, so there is nothing to try");
-	if (!strcmp(verb, "show"))
-		return show(d);
-	if (!strcmp(verb, "history"))
-		return json_pack("{s:O}", "history", d->policies->history);
-	if (!strcmp(verb, "promote"))
-		return promote(d, request);
-	if (!strcmp(verb, "pin") || !strcmp(verb, "unpin"))
-		policies_pin(d, !strcmp(verb, "pin"));
-	else if (!strcmp(verb, "rollback"))
+		return sl_err(e, -EPERM, NO_POLICIES);
+	if (!strcmp(name, "policy promote"))
+		r = promote(d, request, e);
+	else if (!strcmp(name, "policy rollback"))
 		policies_rollback(d, "the operator's wish");
 	else
-		return error("a policy's verb is show, history, promote, rollback, pin or unpin");
-	return show(d);
+		policies_pin(d, !strcmp(name, "policy pin"));
+	*reply = policies_show(d);
+	return r;
 }

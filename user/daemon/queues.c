@@ -27,18 +27,21 @@ double queue_capacity(const struct daemon *d, const struct queue *q)
 	return configured > 0 ? configured : capacity_get(&q->capacity);
 }
 
+static bool is_operators(enum queue_state state)
+{
+	return state == QUEUE_hold || state == QUEUE_stand_down || state == QUEUE_paused;
+}
+
 /* Logs a change of state, and only changes. */
 static void set_state(struct queue *q, enum queue_state state)
 {
-	bool operators = state == QUEUE_hold || state == QUEUE_stand_down ||
-			 q->state == QUEUE_hold || q->state == QUEUE_stand_down;
+	bool operators = is_operators(state) || is_operators(q->state);
 
 	if (q->state == state)
 		return;
-	log_line(operators ? LOG_NOTICE : LOG_INFO, "%s %s: %s", q->now.id.ifname,
-		 q->now.id.parent, state == QUEUE_blocked ?
-		 ecn_block_text(q->now.blocked) : queue_state_text(state));
 	q->state = state;
+	log_line(operators ? LOG_NOTICE : LOG_INFO, "%s %s: %s", q->now.id.ifname,
+		 q->now.id.parent, queue_text(q));
 }
 
 static uint64_t decision_interval_ns(const struct settings *s, const struct queue *q)
@@ -239,7 +242,7 @@ static bool turn(struct daemon *d, struct queue *q, const struct guard_queue *gq
 static bool may_control(struct daemon *d, struct queue *q, const struct guard_queue *gq,
 			uint64_t now)
 {
-	enum guard_verdict verdict = guard_watch(&d->guard, &q->guard, gq);
+	enum guard_verdict verdict = operator_watch(d, q, gq);
 	enum queue_state state = QUEUE_deciding;
 
 	if (!observe_selected(&d->settings, &q->now))
@@ -248,6 +251,8 @@ static bool may_control(struct daemon *d, struct queue *q, const struct guard_qu
 		state = QUEUE_fixed;
 	else if (q->now.blocked)
 		state = QUEUE_blocked;
+	else if (verdict == GUARD_paused)
+		state = QUEUE_paused;
 	else if (verdict == GUARD_hold)
 		state = QUEUE_hold;
 	else if (!guard_go(verdict))

@@ -60,6 +60,9 @@ static const struct config_row rows[] = {
 	TEXT("daemon", "policies", policies, check_path, "/var/lib/sluice/policies",
 	     "Directory that keeps which policy is in force, and what became of others; none turns it "
 	     "off."),
+	TEXT("daemon", "operator", operator, check_path, "/var/lib/sluice/operator",
+	     "File that keeps across restarts what operators paused, and the queues that stand down "
+	     "until they are released; with none a restart forgets both."),
 
 	BOOL("learn", "enabled", learn, "yes",
 	     "Update the networks from what is observed; no acts on the checkpoint alone."),
@@ -183,8 +186,9 @@ static const struct config_row rows[] = {
 	     "Most changes of one queue, or of one interface's steering, in a second."),
 	UINT("guard", "moves_per_epoch", moves_per_epoch, 0, 4096, "8", "",
 	     "Most moves of buckets and flows in an epoch, over all interfaces."),
-	UINT("guard", "stand_down_s", stand_down_s, 0, 86400, "60", "s",
-	     "How long a queue is left alone after its operator wrote a knob."),
+	UINT("guard", "stand_down_s", stand_down_s, 0, 86400, "0", "s",
+	     "How long a queue is left alone after its operator wrote a knob; 0 is until \"sluice agent "
+	     "release\"."),
 	TEXT("guard", "static", trials.fixed, check_static, "0.25",
 	     "What learning is measured against and falls back to: a share of C * RTT, at which "
 	     "packets are marked, or baseline, the operator's own values."),

@@ -43,6 +43,7 @@ struct settings {
 	char checkpoint[SETTINGS_LIST];
 	unsigned int checkpoint_s;
 	char policies[SETTINGS_LIST];
+	char operator[SETTINGS_LIST];
 
 	/* [learn] */
 	bool learn;

@@ -27,10 +27,10 @@ static double seconds_of(const struct link *l)
 	return steer_view_seconds(l->before, l->now);
 }
 
-/* Whether an interface has two readings, one interval apart. */
+/* Whether an interface is decided on and has two readings, one interval apart. */
 static bool is_observed(const struct link *l)
 {
-	return l->steer && l->have_before && seconds_of(l) > 0;
+	return l->steer && !l->guard.paused && l->have_before && seconds_of(l) > 0;
 }
 
 static size_t observe_cpus(struct daemon *d, double seconds, struct steer_cpu_obs *cpus)

@@ -6,22 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/sysfs.h"
 
 #define VERSION		1
 #define NOTES_MAX	4096
-
-static void read_origin(char boot[64], json_int_t *netns)
-{
-	struct stat st;
-
-	if (sysfs_read("/proc/sys/kernel/random/boot_id", boot, 64) < 0)
-		strcpy(boot, "unknown");
-	*netns = stat("/proc/self/ns/net", &st) == 0 ? (json_int_t)st.st_ino : 0;
-}
 
 static json_t *raw_json(const struct ecn_raw *r)
 {
@@ -54,7 +44,7 @@ static int raw_parse(json_t *j, struct ecn_raw *r)
 static json_t *notes_json(const struct ecn_note *notes, size_t n)
 {
 	json_t *list = json_array();
-	json_int_t netns;
+	uint64_t netns;
 	char boot[64];
 	size_t i;
 
@@ -66,9 +56,9 @@ static json_t *notes_json(const struct ecn_note *notes, size_t n)
 			"qdisc", ecn_backend(notes[i].backend)->name,
 			"original", raw_json(&notes[i].original),
 			"wrote", raw_json(&notes[i].wrote[0]), raw_json(&notes[i].wrote[1])));
-	read_origin(boot, &netns);
-	return json_pack("{s:i, s:s, s:I, s:o}", "version", VERSION, "boot", boot, "netns", netns,
-			 "queues", list);
+	sysfs_origin(boot, &netns);
+	return json_pack("{s:i, s:s, s:I, s:o}", "version", VERSION, "boot", boot, "netns",
+			 (json_int_t)netns, "queues", list);
 }
 
 int ecn_notes_write(const char *path, const struct ecn_note *notes, size_t n, struct sl_err *e)
@@ -133,7 +123,8 @@ static int notes_parse(json_t *doc, struct ecn_note **notes, size_t *n)
 	struct ecn_note *v;
 	const char *boot;
 	json_t *list, *one;
-	json_int_t netns, netns_now;
+	uint64_t netns_now;
+	json_int_t netns;
 	char boot_now[64];
 	int version;
 	size_t i;
@@ -142,8 +133,8 @@ static int notes_parse(json_t *doc, struct ecn_note **notes, size_t *n)
 			&netns, "queues", &list) < 0 ||
 	    version != VERSION || !json_is_array(list) || json_array_size(list) > NOTES_MAX)
 		return -EBADMSG;
-	read_origin(boot_now, &netns_now);
-	if (strcmp(boot, boot_now) || netns != netns_now)
+	sysfs_origin(boot_now, &netns_now);
+	if (strcmp(boot, boot_now) || (uint64_t)netns != netns_now)
 		return -ESTALE;
 	v = calloc(json_array_size(list) + 1, sizeof(*v));
 	if (!v)

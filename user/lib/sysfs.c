@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int sysfs_read(const char *path, char *buf, size_t size)
@@ -61,4 +62,13 @@ int sysfs_write(const char *path, const char *text)
 bool sysfs_exists(const char *path)
 {
 	return access(path, F_OK) == 0;
+}
+
+void sysfs_origin(char boot[64], uint64_t *netns)
+{
+	struct stat st;
+
+	if (sysfs_read("/proc/sys/kernel/random/boot_id", boot, 64) < 0)
+		strcpy(boot, "unknown");
+	*netns = stat("/proc/self/ns/net", &st) == 0 ? (uint64_t)st.st_ino : 0;
 }

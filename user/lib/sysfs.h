@@ -13,5 +13,7 @@ int sysfs_read_u32(const char *path, uint32_t *value);
 /* One write() of text. 0 or -errno, as the kernel's store function answered. */
 int sysfs_write(const char *path, const char *text);
 bool sysfs_exists(const char *path);
+/* What the kernel's objects belong to: its boot, and the network namespace that we are in. */
+void sysfs_origin(char boot[64], uint64_t *netns);
 
 #endif
