@@ -161,6 +161,53 @@ test_budget()
 	daemon_stop "$daemon"
 }
 
+value() { cat "$q/$1"; }
+source_is() { [ "$(value source)" = "$1" ]; }
+
+# 50 ms epochs, nine of which a tree is made for.
+test_tree()
+{
+	local took
+
+	rm -rf "$tmpdir/policies"
+	write_conf <<-END
+	[ecn]
+	rate = sl0=${rate_mbit}mbit
+	model = shipped-tree
+	[steer]
+	policy = static
+	[guard]
+	watch_slices = 0
+	rules = never-raise:qth_min:backlog_avg
+	END
+	daemon_start
+	busywait 10000 source_is learned
+	check_err $? "the daemon does not evaluate the tree: source $(value source)"
+	said "tree_interval_ms is 10; the daemon evaluates the tree"
+	check_err $? "it does not say why: $(tail -n 3 "$log")"
+	$sluice queue set sl0 1:1 tree_interval_ms 450
+	$sluice agent release sl0 1:1 > /dev/null
+	busywait 20000 source_is tree
+	check_err $? "the qdisc does not decide: source $(value source), $(tail -n 3 "$log")"
+	sleep 3
+	source_is tree
+	check_err $? "the tree's lease is not renewed"
+	took=$(now_ms)
+	daemon_kill "$daemon"
+	busywait 5000 source_is baseline
+	check_err $? "after kill -9 the source is $(value source)"
+	took=$(($(now_ms) - took))
+	[ $took -le 4000 ]
+	check_err $? "back to the baseline after $took ms"
+	daemon_start
+	busywait 20000 source_is tree
+	check_err $? "the restarted daemon does not load the tree: $(value source)"
+	$sluice queue set sl0 1:1 qth_min 50000
+	busywait 2000 source_is baseline && says_status "the operator wrote a knob"
+	check_err $? "the operator's write: source $(value source)"
+	daemon_stop "$daemon"
+}
+
 setup || skip_all "cannot set up sl0 and its qdiscs"
 run_test test_begins "the configured model is watched; nonsense is refused"
 run_test test_rejects "a trial rejects a policy that does harm"
@@ -168,4 +215,5 @@ run_test test_pin "pin keeps the policy, unpin watches again"
 run_test test_takes_back "a bad policy that the operator puts into force is taken back"
 run_test test_survives "kill -9 loses neither policy, candidate nor history"
 run_test test_budget "without error budget there are no trials"
+run_test test_tree "a tree decides in the qdisc, until its lease or the operator ends it"
 tap_end

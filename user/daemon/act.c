@@ -2,6 +2,7 @@
 #include "daemon/act.h"
 
 #include <errno.h>
+#include <sluice/tree.h>
 
 #include "lib/inside.h"
 #include "lib/log.h"
@@ -47,10 +48,52 @@ int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_e
 	return r;
 }
 
+/* A block that speaks of the tree that is loaded. */
+static int about_tree(const struct queue *q, uint32_t lease_ms)
+{
+	struct sluice_tree t = { .h = { .generation = q->tree.generation, .lease_ms = lease_ms } };
+
+	sluice_tree_seal(&t);
+	return qdisc_write_tree(&q->now.id, &t, t.h.size, NULL);
+}
+
+int act_tree(struct daemon *d, struct queue *q, const struct sluice_tree *t, uint64_t now,
+	     struct sl_err *e)
+{
+	int r = qdisc_write_tree(&q->now.id, t, t->h.size, e);
+
+	if (r < 0)
+		return r;
+	d->generation = t->h.generation;
+	q->tree.generation = t->h.generation;
+	q->tree.renewed_ns = now;
+	q->tree.seen = false;
+	return 0;
+}
+
+void act_tree_renew(struct daemon *d, struct queue *q, uint64_t now)
+{
+	if (!renewal_due(q->tree.renewed_ns, d->settings.ecn_lease_ms, now))
+		return;
+	if (about_tree(q, d->settings.ecn_lease_ms) == 0)
+		q->tree.renewed_ns = now;
+	else
+		q->tree.generation = 0;	/* it is not there any more, or about to run out */
+}
+
+void act_tree_end(struct queue *q)
+{
+	/* One that fails leaves the lease to run out, which ends the same way. */
+	if (q->tree.generation)
+		about_tree(q, 0);
+	q->tree.generation = 0;
+}
+
 void act_queue_release(struct daemon *d, struct queue *q)
 {
 	static const struct qdisc_triple none;
 
+	act_tree_end(q);
 	if (q->now.backend != ECN_SLUICE)
 		act_stock_release(d, q);
 	else if (q->learned)

@@ -16,6 +16,12 @@ int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_e
 /* Gives the learned triple up at once. */
 void act_queue_release(struct daemon *d, struct queue *q);
 
+/* Loads a tree into the qdisc sluice, of the generation after the daemon's latest. */
+int act_tree(struct daemon *d, struct queue *q, const struct sluice_tree *t, uint64_t now,
+	     struct sl_err *e);
+void act_tree_renew(struct daemon *d, struct queue *q, uint64_t now);	/* when it is due */
+void act_tree_end(struct queue *q);
+
 /* act_stock.c. The latest dump told of q: notices others' writes, completes q->now. */
 void act_stock_observe(struct daemon *d, struct queue *q);
 /* Of act_queue() and act_queue_release(). */

@@ -42,6 +42,7 @@
 #include "lib/qdisc.h"
 #include "lib/steer.h"
 #include "policy/policy.h"
+#include "policy/queue_tree.h"
 #include "policy/steer_policy.h"
 
 #define QUEUES_MAX	1024	/* qdiscs that are controlled */
@@ -94,8 +95,18 @@ struct queue_flows {
 /* What one arm of a trial has of a queue, see policies.h. */
 struct queue_arm {
 	struct policy *policy;		/* NULL: not made yet, or the arm is none of a model */
-	bool known;
+	bool known, novel;		/* novel: what the queue does is like nothing it was made from */
 	struct qdisc_triple triple;	/* where it goes on */
+};
+
+/* A tree that the qdisc itself decides by, see offload.h. */
+struct queue_tree {
+	uint32_t generation;		/* 0: none of ours is loaded */
+	bool seen;			/* in a dump, since it was loaded */
+	uint32_t crc;			/* of its model */
+	struct distill_queue made_for;
+	uint64_t renewed_ns, retry_ns;
+	bool told;			/* why there is none */
 };
 
 /* A qdisc. Its index in daemon.queues is what the agent knows it by. */
@@ -122,6 +133,7 @@ struct queue {
 	uint64_t decisions, changes;
 	struct queue_arm arm[TRIAL_ARMS];
 	enum trial_arm acting;		/* TRIAL_ARMS: none yet */
+	struct queue_tree tree;
 };
 
 /* A flow with an assignment of its own in an interface's flow table. */
@@ -234,6 +246,7 @@ void queues_epoch(struct daemon *d, uint64_t now);
 void queues_release(struct daemon *d);	/* gives up every learned triple */
 /* C in bytes per second, configured or seen; 0: unknown. */
 double queue_capacity(const struct daemon *d, const struct queue *q);
+uint64_t queue_interval_ns(const struct settings *s, const struct queue *q);	/* of decisions */
 
 /* queue_flows.c: fills in what an interval knows of flows, and keeps it in q. */
 void queue_flows_observe(const struct daemon *d, struct queue *q, struct ecn_interval *in,

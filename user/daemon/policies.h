@@ -49,6 +49,8 @@ int policies_decide(struct daemon *d, struct queue *q, const struct ecn_interval
 /* What the guard made of it. */
 void policies_applied(struct daemon *d, struct queue *q, const struct qdisc_triple *in_force,
 		      bool as_decided);
+/* The model of the arm that acts where it is a tree that the qdisc may run by itself; or NULL. */
+const struct model *policies_tree(const struct daemon *d, const struct queue *q);
 /* Somebody else has the queue now, or it is gone. */
 void policies_interrupt(struct daemon *d, struct queue *q);
 void policies_forget(struct daemon *d, struct queue *q);

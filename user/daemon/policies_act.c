@@ -128,6 +128,16 @@ void policies_applied(struct daemon *d, struct queue *q, const struct qdisc_trip
 		ecn_agent_applied(d->ecn, index_of(d, q), as_decided);
 }
 
+const struct model *policies_tree(const struct daemon *d, const struct queue *q)
+{
+	const struct entry *e;
+
+	if (q->acting == TRIAL_ARMS || q->arm[q->acting].novel)
+		return NULL;
+	e = entry_of(d->policies, q->acting);
+	return e->kind == ENTRY_MODEL && !strcmp(e->model.kind, policy_qtree.name) ? &e->model : NULL;
+}
+
 void policies_interrupt(struct daemon *d, struct queue *q)
 {
 	if (d->policies && d->policies->trial)

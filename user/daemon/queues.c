@@ -7,6 +7,7 @@
 
 #include "daemon/act.h"
 #include "daemon/daemon.h"
+#include "daemon/offload.h"
 #include "daemon/policies.h"
 #include "lib/clock.h"
 #include "lib/hist.h"
@@ -44,7 +45,7 @@ static void set_state(struct queue *q, enum queue_state state)
 		 q->now.id.parent, queue_text(q));
 }
 
-static uint64_t decision_interval_ns(const struct settings *s, const struct queue *q)
+uint64_t queue_interval_ns(const struct settings *s, const struct queue *q)
 {
 	bool looks = ecn_backend(q->now.backend)->lacks & ECN_LACK(backlog);
 	uint64_t epoch = s->epoch_ms * 1000000ULL * (looks ? LOOKS_PER_DECISION : 1);
@@ -191,6 +192,10 @@ static void decide(struct daemon *d, struct queue *q, const struct guard_queue *
 		return;
 	q->decisions++;
 	t = gq->current;
+	if (offload_decides(q)) {
+		policies_applied(d, q, &t, false);
+		return;
+	}
 	if (carry_out(d, q, gq, &want, now, &verdict) == 0)
 		t = after(q, gq, verdict);
 	else
@@ -226,6 +231,7 @@ static bool turn(struct daemon *d, struct queue *q, const struct guard_queue *gq
 	q->have_start = false;
 	if (q->acting == TRIAL_ARMS && (!q->have_last || q->now.stats.bytes == q->last.stats.bytes))
 		return false;	/* it was idle and is */
+	offload_end(d, q);
 	if (policies_resume(d, q, arm, &in, &want) < 0 ||
 	    carry_out(d, q, gq, &want, now, &verdict) < 0 ||
 	    (!guard_go(verdict) && verdict != GUARD_unchanged)) {
@@ -276,8 +282,9 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 	const struct sluice_qdisc_stats *s = &q->now.stats;
 	struct guard_queue gq = {
 		.now_ns = now,
-		/* Where a tree decides, a learned triple would be in force nowhere. */
-		.hold = s->source == SLUICE_SRC_HOLD || s->source == SLUICE_SRC_TREE,
+		/* Where another's tree decides, a learned triple would be in force nowhere. */
+		.hold = s->source == SLUICE_SRC_HOLD ||
+			(s->source == SLUICE_SRC_TREE && !offload_decides(q)),
 		.manual_gen = s->manual_gen,
 		.limit_bytes = s->limit_bytes,
 		.current = in_force(&q->now),
@@ -304,11 +311,12 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 		/* One interval has one setting. */
 		q->start = q->now;
 		q->have_start = true;
-		q->next_decision_ns = now + decision_interval_ns(&d->settings, q);
+		q->next_decision_ns = now + queue_interval_ns(&d->settings, q);
 	} else if (epoch_due(d, now, q->next_decision_ns)) {
-		q->next_decision_ns = now + decision_interval_ns(&d->settings, q);
+		q->next_decision_ns = now + queue_interval_ns(&d->settings, q);
 		decide(d, q, &gq, now);
 	}
+	offload_epoch(d, q, d->policies ? policies_tree(d, q) : NULL, now);
 	r = act_queue_renew(d, q, now, &e);
 	if (r < 0)
 		write_failed(q, now, r, &e);

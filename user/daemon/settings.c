@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/sysfs.h"
 #include "policy/model.h"
+#include "policy/verify.h"
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
@@ -29,6 +30,7 @@ static int check_inside(const char *text, struct sl_err *e);
 static int check_path(const char *text, struct sl_err *e);
 static int check_model(const char *text, struct sl_err *e);
 static int check_static(const char *text, struct sl_err *e);
+static int check_rules(const char *text, struct sl_err *e);
 
 #define FIELD(f) .offset = offsetof(struct settings, f), .size = sizeof(((struct settings *)0)->f)
 #define UINT(s, k, f, low, high, d, u, h) \
@@ -103,6 +105,9 @@ static const struct config_row rows[] = {
 	     "Typical round-trip time; a queue is decided every max(epoch, 10 RTT)."),
 	UINT("ecn", "lease_ms", ecn_lease_ms, 100, 600000, "1000", "ms",
 	     "After this long without the daemon the kernel returns to the baseline."),
+	BOOL("ecn", "offload", ecn_offload, "yes",
+	     "Have the qdisc sluice run a model that is a tree by itself, where its tree_interval_ms "
+	     "is what the tree was made for."),
 	WORD("ecn", "grid", grid, grids, "time",
 	     "Templates in time (t0 * 2^n) or the byte grid of the ACC paper."),
 	WORD("ecn", "reward", reward, rewards, "fct",
@@ -189,6 +194,8 @@ static const struct config_row rows[] = {
 	UINT("guard", "stand_down_s", stand_down_s, 0, 86400, "0", "s",
 	     "How long a queue is left alone after its operator wrote a knob; 0 is until \"sluice agent "
 	     "release\"."),
+	TEXT("guard", "rules", rules, check_rules, "",
+	     "What a tree in the kernel must keep, such as never-raise:qth_min:backlog_avg."),
 	TEXT("guard", "static", trials.fixed, check_static, "0.25",
 	     "What learning is measured against and falls back to: a share of C * RTT, at which "
 	     "packets are marked, or baseline, the operator's own values."),
@@ -297,6 +304,25 @@ static int check_model(const char *text, struct sl_err *e)
 	if (text[0] != '/' && strcmp(text, MODEL_SHIPPED))
 		return sl_err(e, -EINVAL, "give an absolute path, or " MODEL_SHIPPED);
 	return 0;
+}
+
+struct rules {
+	struct verify_limits limits;
+	struct sl_err *e;
+};
+
+static int add_rule(const char *word, void *data)
+{
+	struct rules *r = data;
+
+	return verify_rule_add(&r->limits, word, r->e);
+}
+
+static int check_rules(const char *text, struct sl_err *e)
+{
+	struct rules r = { verify_limits_default(), e };
+
+	return settings_list_each(text, add_rule, &r);
 }
 
 static int check_static(const char *text, struct sl_err *e)

@@ -63,6 +63,7 @@ struct settings {
 	char ecn_rate[SETTINGS_LIST];
 	unsigned int rtt_us;
 	unsigned int ecn_lease_ms;
+	bool ecn_offload;
 	unsigned int grid;		/* enum ecn_grid */
 	unsigned int reward;		/* enum ecn_reward */
 	bool ecn_explore;
@@ -100,6 +101,7 @@ struct settings {
 	unsigned int changes_per_s;
 	unsigned int moves_per_epoch;
 	unsigned int stand_down_s;
+	char rules[SETTINGS_LIST];
 	struct settings_trials trials;
 };
 

@@ -361,6 +361,15 @@ int qdisc_write_learned(const struct qdisc_id *id, const struct qdisc_triple *t,
 	return explain_write(id, sysfs_write(path, text), "learned", e);
 }
 
+int qdisc_write_tree(const struct qdisc_id *id, const struct sluice_tree *t, size_t size,
+		     struct sl_err *e)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DIR_FORMAT "/tree", id->ifname, id->parent);
+	return explain_write(id, sysfs_write_block(path, t, size), "tree", e);
+}
+
 int qdisc_read_knob(const struct qdisc_id *id, const char *knob, __u32 *value, struct sl_err *e)
 {
 	char path[160];

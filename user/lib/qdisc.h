@@ -65,6 +65,13 @@ int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size
 /* Writes the file "learned". lease_ms 0 gives the learned triple up. */
 int qdisc_write_learned(const struct qdisc_id *id, const struct qdisc_triple *t, __u32 lease_ms,
 			__u32 generation, struct sl_err *e);
+/*
+ * Writes a block to the file "tree": loads a tree, or, a header alone, renews its lease (-ESTALE: it is not
+ * loaded any more) or gives it up.
+ */
+struct sluice_tree;
+int qdisc_write_tree(const struct qdisc_id *id, const struct sluice_tree *t, size_t size,
+		     struct sl_err *e);
 /* Whether there is such a knob and the value is in its range; the kernel is not asked. */
 int qdisc_check_knob(const struct qdisc_id *id, const char *knob, __u32 value, struct sl_err *e);
 /* Reads or writes one knob by its name in SLUICE_KNOBS. */

@@ -45,7 +45,7 @@ int sysfs_read_u32(const char *path, uint32_t *value)
 	return 0;
 }
 
-int sysfs_write(const char *path, const char *text)
+int sysfs_write_block(const char *path, const void *block, size_t size)
 {
 	ssize_t n;
 	int fd, r;
@@ -53,10 +53,15 @@ int sysfs_write(const char *path, const char *text)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	n = write(fd, text, strlen(text));
-	r = n < 0 ? -errno : n < (ssize_t)strlen(text) ? -EIO : 0;
+	n = write(fd, block, size);
+	r = n < 0 ? -errno : n < (ssize_t)size ? -EIO : 0;
 	close(fd);
 	return r;
+}
+
+int sysfs_write(const char *path, const char *text)
+{
+	return sysfs_write_block(path, text, strlen(text));
 }
 
 bool sysfs_exists(const char *path)

@@ -12,6 +12,8 @@ int sysfs_read(const char *path, char *buf, size_t size);
 int sysfs_read_u32(const char *path, uint32_t *value);
 /* One write() of text. 0 or -errno, as the kernel's store function answered. */
 int sysfs_write(const char *path, const char *text);
+/* The same of bytes. */
+int sysfs_write_block(const char *path, const void *block, size_t size);
 bool sysfs_exists(const char *path);
 /* What the kernel's objects belong to: its boot, and the network namespace that we are in. */
 void sysfs_origin(char boot[64], uint64_t *netns);

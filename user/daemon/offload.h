@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The fast tier of a queue: where the arm that acts is a distilled tree (policy/qtree.h), the qdisc sluice
+ * runs it by itself. Compiled for the queue, within the guard's clamps and rules, loaded with a
+ * lease, made anew when C has changed. The daemon then only watches, and what it would decide itself
+ * stays below the tree, for the day the tree is gone.
+ *
+ * How often a tree decides is the operator's knob tree_interval_ms. A tree was made for a rhythm of
+ * DISTILL_EPOCHS decision intervals; where the knob says something quite different, the daemon
+ * evaluates the tree, and says why.
+ */
+#ifndef SLUICE_DAEMON_OFFLOAD_H
+#define SLUICE_DAEMON_OFFLOAD_H
+
+#include "daemon/daemon.h"
+#include "policy/verify.h"
+
+/* Each epoch of a queue that may be acted on. m: the tree's model; NULL: another policy acts. */
+void offload_epoch(struct daemon *d, struct queue *q, const struct model *m, uint64_t now);
+/* Gives the tree up, if there is one. */
+void offload_end(struct daemon *d, struct queue *q);
+/* Whether a tree of ours is in force. */
+bool offload_decides(const struct queue *q);
+/* The guard's clamps and rules, for a queue. */
+struct verify_limits offload_limits(const struct daemon *d, const struct queue *q);
+
+#endif
