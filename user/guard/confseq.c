@@ -14,8 +14,8 @@
  * excluded is an interval, and all that is between two excluded points of the grid is excluded, too:
  * the grid makes the interval up to one cell wider, never wrong.
  *
- * Wealth is kept within [WEALTH_MIN, WEALTH_MAX]. The upper bound is far beyond every verdict; what the
- * lower one gives away is 1e-300 per observation.
+ * Wealth is at most WEALTH_MAX, which is far beyond every verdict, and does not vanish: each bet
+ * is given WEALTH_MIN, which all together is nothing.
  */
 #include "guard/confseq.h"
 
@@ -52,12 +52,19 @@ static double value(const struct confseq *c, int i)
 	return c->low + (c->high - c->low) * i / CONFSEQ_GRID;
 }
 
-static void bet(double *wealth, double f, double x)
+static void bet(double wealth[CONFSEQ_STAKES][CONFSEQ_GRID + 1], double x)
 {
+	double ratio[CONFSEQ_GRID + 1];
+
 	/* Nobody bets on "above 0": that is known, and so is "below 1". */
 	for (int i = 1; i <= CONFSEQ_GRID; i++)
-		wealth[i] = clamp(wealth[i] * (1.0 - f + f * x * CONFSEQ_GRID / i),
-				  WEALTH_MIN, WEALTH_MAX);
+		ratio[i] = x * CONFSEQ_GRID / i;
+	for (int s = 0; s < CONFSEQ_STAKES; s++)
+		for (int i = 1; i <= CONFSEQ_GRID; i++) {
+			double w = wealth[s][i] * (1.0 - stake[s] + stake[s] * ratio[i]) + WEALTH_MIN;
+
+			wealth[s][i] = w < WEALTH_MAX ? w : WEALTH_MAX;
+		}
 }
 
 void confseq_add(struct confseq *c, double x)
@@ -70,23 +77,13 @@ void confseq_add(struct confseq *c, double x)
 	c->n++;
 	c->sum += x;
 	/* The gamblers on "below m" are those on "above 1 - m" of 1 - x: stored by 1 - m. */
-	for (int s = 0; s < CONFSEQ_STAKES; s++) {
-		bet(c->up[s], stake[s], x);
-		bet(c->down[s], stake[s], 1.0 - x);
-	}
+	bet(c->up, x);
+	bet(c->down, 1.0 - x);
 	/* The ends only ever move inwards. */
-	for (int i = CONFSEQ_GRID; i > 0; i--) {
-		if (mixture(c->up, i) < rich)
-			continue;
-		c->from = fmax(c->from, value(c, i));
-		break;
-	}
-	for (int i = CONFSEQ_GRID; i > 0; i--) {
-		if (mixture(c->down, i) < rich)
-			continue;
-		c->to = fmin(c->to, value(c, CONFSEQ_GRID - i));
-		break;
-	}
+	while (c->below < CONFSEQ_GRID && mixture(c->up, c->below + 1) >= rich)
+		c->from = value(c, ++c->below);
+	while (c->above < CONFSEQ_GRID && mixture(c->down, c->above + 1) >= rich)
+		c->to = value(c, CONFSEQ_GRID - ++c->above);
 }
 
 void confseq_interval(const struct confseq *c, double *from, double *to)

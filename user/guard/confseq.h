@@ -32,6 +32,7 @@ struct confseq {
 	/* Each gambler's wealth, one per stake, side and mean. */
 	double up[CONFSEQ_STAKES][CONFSEQ_GRID + 1], down[CONFSEQ_STAKES][CONFSEQ_GRID + 1];
 	double from, to;	/* running intersection */
+	int below, above;	/* so many cells of the grid are out, at either end */
 };
 
 /* alpha is of both ends together: each alone holds at all times with probability 1 - alpha / 2. */

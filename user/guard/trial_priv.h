@@ -16,6 +16,7 @@ struct trial_mean {
 struct trial_strike {
 	enum trial_arm arm;
 	double reward, seconds;
+	bool passed;		/* the arm had a slice without harm since: none in a row */
 };
 
 struct trial_queue {

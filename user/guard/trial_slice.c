@@ -41,7 +41,7 @@ static void judge(const struct trial_config *c, struct trial_queue *q, double no
 
 		if (!(now_static - p->reward > c->harm))
 			continue;
-		q->in_row[p->arm]++;
+		q->in_row[p->arm] += !p->passed;
 		q->in_all[p->arm] += 1.0;
 		q->struck = true;
 		s->harmful[p->arm]++;
@@ -129,6 +129,8 @@ void trial_slice_close(const struct trial_config *c, struct trial_queue *q, stru
 	}
 	if (q->arm != TRIAL_STATIC && measured && !q->ended) {
 		q->in_row[q->arm] = 0;
+		for (unsigned int i = 0; i < q->n_pending; i++)
+			q->pending[i].passed |= q->pending[i].arm == q->arm;
 		if (c->watch)
 			q->in_all[q->arm] = fmax(q->in_all[q->arm] - WATCH_FORGETS, 0.0);
 	}
