@@ -164,7 +164,7 @@ $(B)/libsluiced.a: $(filter-out %/main.o,$(DAEMON_OBJS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/user/nn/%.o $(B)/user/rl/%.o $(B)/user/sim/%.o $(B)/user/policy/fitted.o: CFLAGS += $(NUMFLAGS)
+$(B)/user/nn/%.o $(B)/user/rl/%.o $(B)/user/sim/%.o $(B)/user/policy/fitted.o $(B)/user/policy/novelty.o: CFLAGS += $(NUMFLAGS)
 # The parser reads headers where they are, at even offsets, as the kernel does on this machine.
 $(B)/user/lib/frame_key.o $(B)/user/lib/anon_frame.o: CFLAGS += -fno-sanitize=alignment
 $(B)/user/policy/model.o: user/policy/ecn.model user/policy/ecn_tree.model	# which it has built in
