@@ -61,6 +61,9 @@ static int show(struct cli *cli, json_t *reply)
 	printf("%s for %.0f s%s\n", get_text(reply, "stage"), get_num(reply, "stage_s"),
 	       get_flag(reply, "pinned") ? ", pinned" : "");
 	print_trial(json_object_get(reply, "trial"));
+	if (get_num(reply, "states") > 0)
+		printf("%.0f of %.0f states were unlike those that the incumbent was made from\n",
+		       get_num(reply, "novel"), get_num(reply, "states"));
 	if (json_is_number(json_object_get(reply, "retry_s")))
 		printf("the previous one has another chance in %.0f s\n", get_num(reply, "retry_s"));
 	printf("error budget: %g of %g used in seven days, a trial takes %g\n",

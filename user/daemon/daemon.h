@@ -41,6 +41,7 @@
 #include "lib/procstat.h"
 #include "lib/qdisc.h"
 #include "lib/steer.h"
+#include "policy/novelty.h"
 #include "policy/policy.h"
 #include "policy/queue_tree.h"
 #include "policy/steer_policy.h"
@@ -97,6 +98,7 @@ struct queue_arm {
 	struct policy *policy;		/* NULL: not made yet, or the arm is none of a model */
 	bool known, novel;		/* novel: what the queue does is like nothing it was made from */
 	struct qdisc_triple triple;	/* where it goes on */
+	struct novelty_watch watch;
 };
 
 /* A tree that the qdisc itself decides by, see offload.h. */

@@ -35,9 +35,10 @@ const char *entry_kind_name(const struct entry *e)
 	}
 }
 
-static void entry_free(struct entry *e)
+void entry_free(struct entry *e)
 {
 	model_free(&e->model);
+	novelty_free(e->novelty);
 	*e = (struct entry){ 0 };
 }
 
@@ -51,16 +52,22 @@ static void entry_move(struct entry *to, struct entry *from)
 
 static int entry_copy(struct entry *to, const struct entry *from)
 {
-	struct entry copy = *from;
+	struct entry copy = { .kind = from->kind };
+	struct model m;
+	int r;
 
-	if (from->model.data) {
-		copy.model.data = malloc(from->model.size);
-		if (!copy.model.data)
-			return -ENOMEM;
-		memcpy(copy.model.data, from->model.data, from->model.size);
+	if (from->kind == ENTRY_MODEL) {
+		r = model_copy(&from->model, &m);
+		if (r == 0)
+			r = entry_of_model(&m, from->name, &copy, NULL);
+		if (r < 0) {
+			model_free(&m);
+			return r;
+		}
+	} else {
+		memcpy(copy.name, from->name, sizeof(copy.name));
 	}
-	entry_free(to);
-	*to = copy;
+	entry_move(to, &copy);
 	return 0;
 }
 
@@ -69,9 +76,9 @@ static bool same_entry(const struct entry *a, const struct entry *b)
 	return a->kind == b->kind && (a->kind != ENTRY_MODEL || a->crc == b->crc);
 }
 
-/* The model becomes the entry's, or stays where it is on failure. */
-static int entry_of_model(struct model *m, const char *name, struct entry *ret, struct sl_err *e)
+int entry_of_model(struct model *m, const char *name, struct entry *ret, struct sl_err *e)
 {
+	struct novelty *novelty;
 	struct policy *p;
 	struct sl_err why;
 	int r = policy_new(m, &p, &why);
@@ -79,7 +86,11 @@ static int entry_of_model(struct model *m, const char *name, struct entry *ret, 
 	if (r)
 		return sl_err(e, r, "%s: %s", name, why.text);
 	policy_free(p);
-	*ret = (struct entry){ .kind = ENTRY_MODEL, .model = *m, .crc = model_crc(m) };
+	r = novelty_of(m, &novelty);
+	if (r)
+		return sl_err(e, r, "%s: its calibration is none of a '%s'", name, m->kind);
+	*ret = (struct entry){ .kind = ENTRY_MODEL, .model = *m, .novelty = novelty,
+			       .crc = model_crc(m) };
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	*m = (struct model){ 0 };
 	return 0;
@@ -184,9 +195,9 @@ static void drop_arm(struct daemon *d, enum trial_arm arm, bool setting_too)
 		struct queue_arm *a = &d->queues[i].arm[arm];
 
 		policy_free(a->policy);
-		a->policy = NULL;
 		if (setting_too)
 			a->known = false;
+		*a = (struct queue_arm){ .known = a->known, .triple = a->triple };
 	}
 }
 
@@ -249,6 +260,7 @@ static void take_over(struct daemon *d, uint64_t now)
 	p->expected = NAN;
 	p->retry_ns = 0;
 	p->retries = 0;
+	p->states = p->novel = 0;
 	for (unsigned int i = 0; i < d->n_queues; i++) {
 		struct queue *q = &d->queues[i];
 
@@ -274,6 +286,7 @@ static void take_back(struct daemon *d, uint64_t now)
 		p->incumbent = (struct entry){ .kind = ENTRY_BASELINE, .name = "baseline" };
 	entry_move(&p->previous, &bad);
 	p->previous_bad = true;
+	p->states = p->novel = 0;
 	drop_candidate(d);
 	drop_arm(d, TRIAL_INCUMBENT, true);
 	for (unsigned int i = 0; i < d->n_queues; i++)

@@ -90,6 +90,40 @@ static void run_shadow(struct daemon *d, struct queue *q, const struct ecn_inter
 	p->shadow.octaves += fabs(log2((t.qth_min + 1.0) / (in->setting.qth_min + 1.0)));
 }
 
+/* A state like none that the policy was made from: then nothing is known of what it does, and the static one decides. */
+static bool is_novel(struct policies *p, struct queue_arm *a, const struct entry *entry,
+		     const struct ecn_interval *in)
+{
+	const double confidence = p->settings.trials.confidence;
+
+	if (!entry->novelty || confidence <= 0)
+		return false;
+	if (novelty_epoch(entry->novelty, &a->watch, in)) {
+		a->novel = a->watch.p < novelty_significance(confidence);
+		if (entry == &p->incumbent) {
+			p->states++;
+			p->novel += a->novel;
+		}
+	}
+	return a->novel;
+}
+
+/* The static arm's setting in the place of the decision. */
+static int fall_back(struct daemon *d, struct queue *q, const struct ecn_interval *in,
+		     struct ecn_decision *out)
+{
+	struct policies *p = d->policies;
+	struct queue_arm *a = &q->arm[TRIAL_STATIC];
+	int r = make_policy(a, &p->fixed);
+
+	if (r)
+		return r;
+	out->triple = p->fixed.kind == ENTRY_BASELINE ? baseline(q) : policy_start(a->policy, in);
+	snprintf(out->reason, sizeof(out->reason), "a state that %.48s does not know (p %.3f): static",
+		 entry_of(p, q->acting)->name, q->arm[q->acting].watch.p);
+	return 0;
+}
+
 int policies_decide(struct daemon *d, struct queue *q, const struct ecn_interval *in,
 		    uint64_t now, struct ecn_decision *out)
 {
@@ -114,7 +148,9 @@ int policies_decide(struct daemon *d, struct queue *q, const struct ecn_interval
 	out->reward_valid = ecn_interval_active(in);
 	snprintf(out->reason, sizeof(out->reason), "%s %.64s%s", entry_kind_name(entry), entry->name,
 		 turn_of(p, q->acting));
-	return a->policy ? policy_decide(a->policy, in, &out->triple) : 0;
+	if (a->policy)
+		r = policy_decide(a->policy, in, &out->triple);
+	return r == 0 && is_novel(p, a, entry, in) ? fall_back(d, q, in, out) : r;
 }
 
 void policies_applied(struct daemon *d, struct queue *q, const struct qdisc_triple *in_force,

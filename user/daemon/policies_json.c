@@ -62,7 +62,8 @@ json_t *policies_show(const struct daemon *d)
 
 	if (!p)
 		return json_pack("{s:s}", "error", NO_POLICIES);
-	return json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f}",
+	return json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f,"
+			 " s:I, s:I}",
 			 "stage", stages[p->stage], "stage_s", (double)(now - p->since_ns) / 1e9,
 			 "pinned", p->pinned, "incumbent", entry_json(&p->incumbent), "candidate",
 			 entry_json(&p->candidate), "previous", entry_json(&p->previous), "static",
@@ -70,7 +71,8 @@ json_t *policies_show(const struct daemon *d)
 			 number(p->expected), "retry_s", !p->retry_ns ? json_null() :
 			 json_real(((double)p->retry_ns - (double)now) / 1e9),
 			 "error_budget", p->settings.trials.error_budget, "error_budget_used",
-			 policies_budget_used(p), "alpha", p->settings.trials.alpha);
+			 policies_budget_used(p), "alpha", p->settings.trials.alpha,
+			 "states", (json_int_t)p->states, "novel", (json_int_t)p->novel);
 }
 
 json_t *policies_history(const struct daemon *d)

@@ -261,34 +261,31 @@ static uint32_t crc_of(const json_t *o, const char *key)
 static int load_entry(const struct policies *p, const json_t *o, struct entry *ret,
 		      struct sl_err *e)
 {
-	struct entry one = { .kind = (enum entry_kind)json_integer_value(json_object_get(o, "what")),
-			     .crc = crc_of(o, "crc") };
+	const enum entry_kind kind = (enum entry_kind)json_integer_value(json_object_get(o, "what"));
 	const char *name = json_string_value(json_object_get(o, "name"));
+	const uint32_t crc = crc_of(o, "crc");
+	struct model m = { 0 };
 	char path[PATH_MAX];
-	struct policy *policy;
 	int r;
 
 	if (!json_is_object(o))
 		return 0;
-	snprintf(one.name, sizeof(one.name), "%s", name ? name : "?");
-	if (one.kind == ENTRY_MODEL) {
-		r = model_path(p, one.crc, path);
-		r = r ? r : model_read(path, &one.model, e);
-		if (r)
-			return r;
-		r = model_crc(&one.model) == one.crc ? policy_new(&one.model, &policy, NULL) : -EBADMSG;
-		if (r) {
-			model_free(&one.model);
-			return sl_err(e, r, "%s: not the model that it is named after", path);
-		}
-		policy_free(policy);
-	} else if (one.kind != ENTRY_AGENT && one.kind != ENTRY_BASELINE) {
-		return sl_err(e, -EBADMSG, "%s/policies.json: there is no entry of kind %d",
-			      dir_of(p), (int)one.kind);
+	if (kind == ENTRY_AGENT || kind == ENTRY_BASELINE) {
+		ret->kind = kind;
+		snprintf(ret->name, sizeof(ret->name), "%s", name ? name : "?");
+		return 0;
 	}
-	model_free(&ret->model);
-	*ret = one;
-	return 0;
+	r = kind == ENTRY_MODEL ? model_path(p, crc, path) : -EBADMSG;
+	if (r)
+		return sl_err(e, r, "%s/policies.json: there is no entry of kind %d", dir_of(p),
+			      (int)kind);
+	r = model_read(path, &m, e);
+	if (r == 0 && model_crc(&m) != crc)
+		r = sl_err(e, -EBADMSG, "%s: not the model that it is named after", path);
+	if (r == 0)
+		r = entry_of_model(&m, name ? name : path, ret, e);
+	model_free(&m);
+	return r;
 }
 
 static void load_spent(struct policies *p, const json_t *list)
@@ -317,10 +314,10 @@ static int take_up(struct policies *p, const json_t *state, struct sl_err *e)
 		r = load_entry(p, json_object_get(state, "candidate"), &one[2], e);
 	if (r || one[0].kind == ENTRY_NONE) {
 		for (int i = 0; i < 3; i++)
-			model_free(&one[i].model);
+			entry_free(&one[i]);
 		return r;
 	}
-	model_free(&p->incumbent.model);
+	entry_free(&p->incumbent);
 	p->incumbent = one[0];
 	p->previous = one[1];
 	p->candidate = one[2];

@@ -5,6 +5,7 @@
 
 #include "daemon/policies.h"
 #include "guard/trial.h"
+#include "policy/novelty.h"
 
 #define HISTORY_MAX	512	/* entries that are kept */
 #define SPENT_MAX	512	/* trials of a week that are accounted for */
@@ -20,6 +21,7 @@ enum entry_kind {
 struct entry {
 	enum entry_kind kind;
 	struct model model;	/* of ENTRY_MODEL */
+	struct novelty *novelty;	/* NULL: it has no calibration */
 	uint32_t crc;
 	char name[96];		/* a file, "shipped", "learned" */
 };
@@ -51,6 +53,7 @@ struct policies {
 	struct trial *trial;		/* of STAGE_WATCH and STAGE_TRIAL */
 	struct shadow shadow;
 	double expected;		/* gain of the candidate; NAN */
+	uint64_t states, novel;		/* of the incumbent: looked at; unlike what it was made from */
 	uint64_t retry_ns;		/* when the one that was taken back has another chance; 0: never */
 	unsigned int retries;
 	uint64_t trials;		/* for the seeds */
@@ -63,6 +66,9 @@ struct policies {
 	bool failed;			/* to write; and it was said */
 };
 
+/* Takes the model, or leaves it on failure: no policy can be made of it, or -ENOMEM. */
+int entry_of_model(struct model *m, const char *name, struct entry *ret, struct sl_err *e);
+void entry_free(struct entry *e);	/* leaves it empty */
 const char *entry_kind_name(const struct entry *e);
 /* Adds an entry, logs it, and keeps everything. report: may be NULL. */
 void policies_event(struct daemon *d, const char *event, const struct entry *about,

@@ -86,9 +86,10 @@ static const struct config_row rows[] = {
 	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, nobody, or a "
 	     "model made by \"sluice train\"."),
 	TEXT("ecn", "model", ecn_model, check_model, MODEL_SHIPPED,
-	     "File of the model that policy = model follows; it does not learn any more. shipped is "
-	     "the one that is built in, which did best in simulation. With policy = learn a model of "
-	     "ddqn, from which the agent starts where there is no checkpoint."),
+	     "File of the model that policy = model begins with. shipped and shipped-tree are built in: "
+	     "a table, which did best in simulation, and a tree that was distilled from it. With "
+	     "policy = learn a model of ddqn, from which the agent starts where there is no "
+	     "checkpoint."),
 	WORD("ecn", "backend", ecn_backend, ecn_choices, "auto",
 	     "Kind of qdisc that is controlled. auto: sluice, and on interfaces that are named also "
 	     "red, fq_codel and fq of the stock kernel."),
@@ -215,6 +216,9 @@ static const struct config_row rows[] = {
 	REAL("guard", "tolerance", trials.tolerance, 0, 20, "0.05", "",
 	     "The policy in force is taken back when its J is below the static policy's by more "
 	     "than this."),
+	REAL("guard", "confidence", trials.confidence, 0, 0.999, "0.95", "",
+	     "A state of a queue that is further from those the policy was made from than this share "
+	     "of them is new: the static policy decides there. 0 does not look."),
 	UINT("guard", "canary_blocks", trials.canary_blocks, 1, 10000, "8", "",
 	     "Blocks of slices on one queue before a trial extends to all."),
 	UINT("guard", "trial_blocks", trials.trial_blocks, 2, 100000, "400", "",
@@ -301,8 +305,9 @@ static int check_path(const char *text, struct sl_err *e)
 
 static int check_model(const char *text, struct sl_err *e)
 {
-	if (text[0] != '/' && strcmp(text, MODEL_SHIPPED))
-		return sl_err(e, -EINVAL, "give an absolute path, or " MODEL_SHIPPED);
+	if (text[0] != '/' && !model_is_builtin(text))
+		return sl_err(e, -EINVAL, "give an absolute path, " MODEL_SHIPPED " or "
+			      MODEL_SHIPPED_TREE);
 	return 0;
 }
 

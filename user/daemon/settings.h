@@ -32,6 +32,7 @@ struct settings_trials {
 	unsigned int objective;		/* enum ecn_reward */
 	unsigned int slice_s, shadow_s, retry_s;
 	double alpha, error_budget, harm, tolerance;
+	double confidence;
 	unsigned int canary_blocks, trial_blocks, watch_slices;
 };
 

@@ -51,6 +51,31 @@ void model_free(struct model *m)
 	*m = (struct model){ 0 };
 }
 
+static int copy_block(const void *from, size_t size, void **ret)
+{
+	*ret = from ? malloc(size ? size : 1) : NULL;
+	if (from && !*ret)
+		return -ENOMEM;
+	if (from)
+		memcpy(*ret, from, size);
+	return 0;
+}
+
+int model_copy(const struct model *m, struct model *ret)
+{
+	struct model copy = *m;
+
+	copy.calibration = NULL;
+	if (copy_block(m->data, m->size, &copy.data))
+		return -ENOMEM;
+	if (copy_block(m->calibration, m->calibration_size, &copy.calibration)) {
+		free(copy.data);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
 uint32_t model_crc(const struct model *m)
 {
 	uLong crc = crc32_z(0, (const Bytef *)m->kind, strlen(m->kind) + 1);

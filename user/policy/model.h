@@ -47,6 +47,8 @@ int model_set_numbers(struct model *m, const char *kind, const double *number, s
 /* The payload as numbers, all finite; else NULL. */
 const double *model_numbers(const struct model *m, size_t *n);
 void model_free(struct model *m);	/* leaves it empty */
+/* *ret is the caller's. -ENOMEM. */
+int model_copy(const struct model *m, struct model *ret);
 
 /*
  * The names of the models that are built in: user/policy/ecn.model, the best of the ladder, and
