@@ -209,7 +209,7 @@ static void test_detector_run_length(void **state)
 		sum += run_length(seed, -0.05, -0.05, 0, 0.15, 0.01, 500);
 		alike += run_length(seed, 0.0, 0.0, 0, 0.15, 0.01, 500);
 	}
-	assert_true(sum / 200 >= 100.0);
+	assert_true(sum / 200 >= 400.0);	/* the promise is 100; without the tolerance it is 120 */
 	assert_true(alike / 200 >= 450.0);
 }
 
