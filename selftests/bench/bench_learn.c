@@ -16,6 +16,7 @@
 #include "lib/rng.h"
 #include "policy/fitted.h"
 #include "policy/network.h"
+#include "policy/novelty.h"
 #include "policy/steer_learn.h"
 #include "rl/offline.h"
 
@@ -247,6 +248,38 @@ static int bench_decide_fitted(void)
 	return r;
 }
 
+/* Is this state new? Against as many as a model can have, of a kind with the most features. */
+static int bench_novelty(void)
+{
+	const size_t n = NOVELTY_REFERENCE + NOVELTY_CALIBRATION;
+	double *x = malloc(n * FEATURES * sizeof(*x)), sum = 0, one = 1;
+	static double ns[DECISIONS];
+	struct novelty *test = NULL;
+	struct model m = { 0 };
+	struct rng rng;
+	int r = !x;
+
+	rng_seed(&rng, 1);
+	for (size_t i = 0; x && i < n * FEATURES; i++)
+		x[i] = rng_uniform(&rng);
+	r = r || model_set_numbers(&m, "bdp", &one, 1) ||
+	    novelty_calibrate(&m, x, NOVELTY_REFERENCE, x + NOVELTY_REFERENCE * FEATURES,
+			      NOVELTY_CALIBRATION) || novelty_of(&m, &test);
+	for (int i = 0; !r && i < DECISIONS; i++) {
+		const double *state = x + (NOVELTY_REFERENCE + i % NOVELTY_CALIBRATION) * FEATURES;
+		const double start = cpu_ns();
+
+		sum += novelty_p(test, state);
+		ns[i] = cpu_ns() - start;
+	}
+	if (!r && sum > 0)
+		print_median("novelty_test", ns);
+	novelty_free(test);
+	model_free(&m);
+	free(x);
+	return r;
+}
+
 /* A gradient step from a data set, in the shape of the ECN agent. */
 static int bench_cql(void)
 {
@@ -326,6 +359,7 @@ int main(void)
 	return bench("fixed_1x90_64x64", 22, 1, 90, 64) | bench("ecn_7x1_32x32", 22, 7, 1, 32) |
 	       bench("steer_4x1_32x32", 16, 4, 1, 32) | bench("steer_64x1_32x32", 16, 64, 1, 32) |
 	       bench_cql() | bench_decide_queue() | bench_decide_fitted() |
+	       bench_novelty() |
 	       bench_decide_steer("decide_64_queues_16_cpus", false) |
 	       bench_decide_steer("decide_64_queues_16_cpus_moving", true) | bench_train_steer();
 }

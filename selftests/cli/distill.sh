@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # sluice-test: host timeout=200
 #
-# "sluice distill" and "sluice tree": a policy becomes a tree that keeps its rules, and what does not
+# "sluice distill", "sluice tree" and "sluice novelty": a policy becomes a tree that keeps its rules, and what does not
 # fit is refused.
 
 . "$(dirname "$0")/../lib.sh"
@@ -66,6 +66,39 @@ test_queue()
 	check_err $? "at half of the rate $slow, not half of $fast"
 }
 
+# The same tree for any queue, and the states that it knows.
+test_model()
+{
+	$sluice distill ecn shipped $small --depth 5 --rule $rule --min-leaf 3 --rate-kbps 500000 \
+		-o "$tmpdir/slow" -m "$tmpdir/model" > "$tmpdir/out" 2>&1
+	check_err $? "distill: $(cat "$tmpdir/out")"
+	$sluice distill ecn "$tmpdir/model" $small --depth 0 > "$tmpdir/out" 2>&1
+	check_err $? "a tree as teacher: $(cat "$tmpdir/out")"
+	head -n 3 "$tmpdir/model" | grep -q "^command sluice distill ecn shipped .*--rule $rule "
+	check_err $? "its command: $(head -n 3 "$tmpdir/model")"
+	$sluice novelty calibrate "$tmpdir/model" --workload "$tmpdir/sizes" --mixes 24 --epochs 60 \
+		-o "$tmpdir/known" > "$tmpdir/out" 2>&1
+	check_err $? "calibrate: $(cat "$tmpdir/out")"
+	head -n 1 "$tmpdir/known" | grep -q "^sluice-model 3$"; check_err $? "its version"
+	$sluice -j novelty test "$tmpdir/known" --workload "$tmpdir/sizes" --mixes 24 \
+		--test-mixes 8 --epochs 60 > "$tmpdir/json" 2> "$tmpdir/err"
+	check_err $? "test: $(cat "$tmpdir/err")"
+	# More confidence, fewer alarms; what is like the training has fewer than CUBIC alone.
+	jq -e '(.rows | length) == 17 and
+	       ([.rows[].rates | [.[].rate] | . == (sort | reverse)] | all) and
+	       ([.rows[] | select(.workload == "like those of training" or
+		(.workload | startswith("all CUBIC, no"))) | .rates[4].rate] | .[0] < .[1])' \
+		"$tmpdir/json" > /dev/null
+	check_err $? "JSON: $(cat "$tmpdir/json")"
+	refused "calibrate or test" novelty
+	refused "there is no 'novelty guess'" novelty guess
+	refused "which model" novelty test --workload "$tmpdir/sizes"
+	refused "no -o given" novelty calibrate shipped --workload "$tmpdir/sizes"
+	refused "writes nothing" novelty test shipped --workload "$tmpdir/sizes" -o "$tmpdir/x"
+	refused "another --test-seed" novelty test shipped --workload "$tmpdir/sizes" --test-seed 31
+	refused "not a model" novelty test "$tmpdir/sizes" --workload "$tmpdir/sizes"
+}
+
 # The planted one raises its threshold with the backlog.
 test_check()
 {
@@ -118,6 +151,7 @@ test_refused()
 
 run_test test_distill "a policy becomes a tree"
 run_test test_queue "a tree is for its queue"
+run_test test_model "a tree is a model for any queue and knows what it was made from"
 run_test test_check "a tree that may not be loaded is refused, with the box"
 run_test test_refused "what does not fit is refused"
 tap_end

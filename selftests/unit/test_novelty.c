@@ -122,12 +122,14 @@ static void leaf_support(void **state)
 	assert_true(novelty_p(n, here) > 0.05);
 	assert_true(novelty_p(n, there) == 1.0 / 1001);
 	novelty_free(n);
-	/* Where the calibration comes there, too, it is what its share is. */
+	/* Where the calibration comes there, too, it is as that has it: a half. */
 	for (int j = 1000; j < 1500; j++)
 		x[j][0] += 0.6;
 	assert_int_equal(novelty_calibrate(&m, x[0], 1000, x[1000], 1000), 0);
 	assert_int_equal(novelty_of(&m, &n), 0);
 	assert_true(fabs(novelty_p(n, there) - 501 / 1001.0) < 1e-9);
+	there[0] = 2;
+	assert_true(novelty_p(n, there) == 1.0 / 1001);
 	novelty_free(n);
 	model_free(&m);
 }

@@ -98,6 +98,12 @@ static const struct cli_command commands[] = {
 	  "[--limit-bytes N] [--generation N] [--lease-ms N] [--rule RULE]... [-o TREE] "
 	  "[-m MODEL] [--c FILE]\n",
 	  "make a tree for the kernel that imitates a policy" },
+	{ "novelty", cmd_novelty,
+	  "novelty calibrate MODEL --workload SIZES[,SIZES...] [OPTION...] -o FILE\n"
+	  "novelty test MODEL --workload SIZES[,SIZES...] [--link-trace FILE,...] "
+	  "[--test-workload SIZES,...] [--mixes N] [--mix-seed N] [--test-mixes N] "
+	  "[--test-seed N] [--epochs N] [--jobs N]\n",
+	  "does a model know the states that it meets?" },
 	{ "tree", cmd_tree,
 	  "tree check TREE [--rule RULE]... [--depth N] [--qth-lo BYTES] [--qth-hi BYTES]\n"
 	  "tree show TREE\n"

@@ -72,7 +72,7 @@ static float square(float x)
 	return x * x;
 }
 
-/* Infinite, or not a number where x has one. */
+/* From 0 to 1, in a leaf without support from 1 to 2; not a number where x has one. */
 static float score(const struct novelty *n, const double *x)
 {
 	float near[NEIGHBOURS], at_x[NOVELTY_FEATURES_MAX], furthest = INFINITY, sum = 0;
@@ -82,8 +82,6 @@ static float score(const struct novelty *n, const double *x)
 	for (size_t i = 0; i < n->features; i++)
 		if (!isfinite(x[i]))
 			return NAN;
-	if (n->support && n->support[leaf(&n->tree.cart, x)] < NEIGHBOURS)
-		return INFINITY;
 	scale_row(n, x, at_x);
 	for (size_t j = 0; j < n->references; j++, row += n->width) {
 		float d = 0;
@@ -103,8 +101,10 @@ static float score(const struct novelty *n, const double *x)
 			furthest = near[found - 1];
 	}
 	for (int i = 0; i < found; i++)
-		sum += sqrtf(near[i]);
-	return found == NEIGHBOURS ? sum / found : INFINITY;
+		sum += sqrtf(near[i]) / NEIGHBOURS;
+	/* All are too far for a number: further than any other. */
+	sum = found == NEIGHBOURS && isfinite(sum) ? sum / (1 + sum) : 1;
+	return sum + (n->support && n->support[leaf(&n->tree.cart, x)] < NEIGHBOURS);
 }
 
 double novelty_p(const struct novelty *n, const double *x)
@@ -172,7 +172,7 @@ static int take_scores(struct novelty *n, const float *scores)
 		return -ENOMEM;
 	memcpy(n->score, scores, n->scores * sizeof(*n->score));
 	for (size_t i = 0; i < n->scores; i++)
-		if (!(n->score[i] >= (i ? n->score[i - 1] : 0)))
+		if (!(n->score[i] >= (i ? n->score[i - 1] : 0)) || n->score[i] > 2)
 			return -EBADMSG;
 	return 0;
 }

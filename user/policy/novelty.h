@@ -12,8 +12,8 @@
  * false alarms come together.
  *
  * How far is the mean distance to the nearest of the reference, features being scaled to one standard
- * deviation. In a leaf of a qtree that fewer of the reference are in than are looked at, it is
- * infinite: nothing is known of what that leaf does.
+ * deviation. A leaf of a qtree that fewer of the reference are in than are looked at is further than
+ * any other: nothing is known of what it does.
  *
  * A confidence of 0.9 as a threshold means significance 0.1: one state in ten of those the model
  * knows is taken for a new one.

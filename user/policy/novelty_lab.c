@@ -168,3 +168,86 @@ void novelty_states_free(struct novelty_states *s)
 	free(s->kind);
 	*s = (struct novelty_states){ 0 };
 }
+
+/* --- what a test says ------------------------------------------------------------------------ */
+
+static double *others(const struct novelty_states *s, enum mix_kind kind, size_t *n)
+{
+	double *x = malloc((s->n + 1) * s->features * sizeof(*x));
+
+	*n = 0;
+	for (size_t i = 0; x && i < s->n; i++)
+		if (s->kind[s->run[i]] != kind)
+			memcpy(x + (*n)++ * s->features, s->x + i * s->features,
+			       s->features * sizeof(*x));
+	return x;
+}
+
+int novelty_calibrate_without(struct model *m, const struct novelty_states *reference,
+			      const struct novelty_states *calibration, enum mix_kind kind)
+{
+	size_t references, calibrations;
+	double *ref = others(reference, kind, &references);
+	double *cal = others(calibration, kind, &calibrations);
+	int r = ref && cal ? novelty_calibrate(m, ref, references, cal, calibrations) : -ENOMEM;
+
+	free(ref);
+	free(cal);
+	return r;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void judge_runs(double *share, const double *states, const double *alarms, size_t runs,
+		       struct novelty_rate *ret)
+{
+	double squares = 0, of = 0;
+
+	for (size_t i = 0; i < runs; i++) {
+		if (!states[i])
+			continue;
+		of += states[i];
+		ret->rate += alarms[i];
+		ret->any += alarms[i] > 0;
+		share[ret->runs++] = alarms[i] / states[i];
+	}
+	if (!ret->runs)
+		return;
+	ret->states = of;
+	ret->rate /= of;
+	ret->any /= ret->runs;
+	/* Of a ratio of means over runs. */
+	for (size_t i = 0; i < runs; i++)
+		squares += pow(alarms[i] - ret->rate * states[i], 2);
+	ret->se = sqrt(squares) / of;
+	qsort(share, ret->runs, sizeof(*share), ascending);
+	ret->most = share[(ret->runs - 1) * 9 / 10];
+}
+
+int novelty_judge(const struct novelty *n, const struct novelty_states *s, enum mix_kind kind,
+		  double confidence, struct novelty_rate *ret)
+{
+	double *share = calloc(3 * (s->runs + 1), sizeof(*share));
+	double *states = share + s->runs + 1, *alarms = states + s->runs + 1;
+
+	if (!share)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++) {
+		const size_t run = s->run[i];
+
+		if (kind != NOVELTY_ANY && s->kind[run] != kind)
+			continue;
+		states[run]++;
+		alarms[run] += novelty_p(n, s->x + i * s->features) <
+			       novelty_significance(confidence);
+	}
+	*ret = (struct novelty_rate){ .states = 0 };
+	judge_runs(share, states, alarms, s->runs, ret);
+	free(share);
+	return 0;
+}

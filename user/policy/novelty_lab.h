@@ -51,4 +51,21 @@ struct novelty_states {
 int novelty_visit(const struct novelty_visit *v, struct novelty_states *ret);
 void novelty_states_free(struct novelty_states *s);	/* leaves it empty */
 
+#define NOVELTY_ANY	MIX_KINDS	/* in place of a kind of mix */
+/* As novelty_calibrate(), without the states of one kind. */
+int novelty_calibrate_without(struct model *m, const struct novelty_states *reference,
+			      const struct novelty_states *calibration, enum mix_kind kind);
+
+/* What a test says of states, all or those of one kind, against a confidence. */
+struct novelty_rate {
+	size_t states, runs;	/* runs with a state */
+	double rate;		/* share of states that are taken for new ones */
+	double se;		/* standard error, by runs */
+	double any;		/* share of the runs that have one */
+	double most;		/* rate that one run in ten exceeds */
+};
+/* -ENOMEM; all is 0 where there are no states. */
+int novelty_judge(const struct novelty *n, const struct novelty_states *s, enum mix_kind kind,
+		  double confidence, struct novelty_rate *ret);
+
 #endif
