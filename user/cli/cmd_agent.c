@@ -35,6 +35,27 @@ static void print_decision(const json_t *one)
 	       get_text(one, "guard"));
 }
 
+static void print_background(const json_t *b)
+{
+	const json_t *latest = json_object_get(b, "latest"), *verdict;
+	const char *name;
+
+	if (!b || json_is_null(b))
+		return;
+	printf("learn  in the background: %.0f transitions (%.0f lost), %.0f steps, %.2f %% of a core "
+	       "of %.1f", get_num(b, "rows"), get_num(b, "lost"), get_num(b, "steps"),
+	       get_num(b, "cpu_percent"), get_num(b, "cpu_budget_percent"));
+	json_object_foreach((json_t *)json_object_get(b, "candidates"), name, verdict)
+		if (json_integer_value(verdict))
+			printf(", %s %lld", name, (long long)json_integer_value(verdict));
+	printf("\n");
+	if (json_is_object(latest))
+		printf("       the latest candidate differs in %.1f %% of the states; its choices "
+		       "might have been made in %.1f %%, effective sample %.0f\n",
+		       100 * get_num(latest, "differs"), 100 * get_num(latest, "support"),
+		       get_num(latest, "ess"));
+}
+
 /* "everything", "eth0" or "eth0 1:1". */
 static void print_object(const json_t *o)
 {
@@ -84,6 +105,7 @@ static int show(struct cli *cli)
 		return cli_print_json(reply);
 	print_agent("ecn", json_object_get(reply, "ecn"));
 	print_agent("steer", json_object_get(reply, "steer"));
+	print_background(json_object_get(reply, "background"));
 	print_pauses(reply);
 	print_stands(reply);
 	printf("guard  %.0f decisions, %.0f carried out", get_num(reply, "decisions"),

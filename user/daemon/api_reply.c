@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/background.h"
 #include "daemon/daemon.h"
 #include "lib/clock.h"
 
@@ -190,7 +191,7 @@ json_t *api_agent(const struct daemon *d)
 	steer_counters(d, &steer);
 	return json_pack("{s:{s:s, s:b, s:b, s:I, s:I, s:I, s:f, s:f, s:f},"
 			 " s:{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:f, s:f},"
-			 " s:o, s:o, s:I, s:I, s:o, s:o}",
+			 " s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
 			 "ecn", "policy", ecn_policies[d->settings.ecn_policy],
 			 "learning", d->settings.learn, "exploring", d->settings.ecn_explore,
 			 "decisions", (json_int_t)ecn.decisions, "explored",
@@ -203,6 +204,7 @@ json_t *api_agent(const struct daemon *d)
 			 (json_int_t)steer.moves, "explored", (json_int_t)steer.explored,
 			 "updates", (json_int_t)steer.updates, "loss", steer.loss,
 			 "reward_mean", steer.reward_mean,
+			 "background", background_json(d),
 			 "paused", operator_pauses_json(d),
 			 "stand_downs", operator_stands_json(d),
 			 "decisions", (json_int_t)d->decisions.total,

@@ -13,10 +13,11 @@
  *     act.c           writes it, and renews leases; nothing else writes (act_stock.c is
  *                     its part about qdiscs other than ours)
  *     agents.c        trains, and keeps what was learned in the checkpoint
- *     transitions.c   logs what the agents did, for learning offline
+ *     transitions.c   logs what was done, for learning offline
+ *     background.c    has a thread learn from it (learner.c), and takes its candidates
  *
- * and api.c answers "sluice" over a socket. One thread; what could take long
- * has a budget. Should the daemon die all the same, leases run out and the
+ * and api.c answers "sluice" over a socket. One thread but for that one, with
+ * which it shares nothing; what could take long has a budget. Should the daemon die all the same, leases run out and the
  * kernel side returns to its baselines.
  */
 #ifndef SLUICE_DAEMON_DAEMON_H
@@ -218,6 +219,7 @@ struct daemon {
 	uint64_t next_checkpoint_ns, checkpoint_ns;
 	bool checkpoint_failed;
 	struct transitions *transitions;	/* NULL: they are not logged */
+	struct background *background;	/* NULL: nothing learns in the background */
 	uint64_t train_debt_ns;		/* time training took beyond its budget */
 
 	uint32_t generation;		/* of the latest change, whatever it changed */

@@ -55,6 +55,7 @@ struct ecn_queue {
 	float history[INTERVALS][PER_INTERVAL];	/* oldest first */
 
 	/* The decision whose interval is running. */
+	bool following;				/* somebody else's */
 	bool explored;
 	struct qdisc_triple triple;
 	float x[ECN_NEIGHBOURS][FEATURES];	/* all candidates */
@@ -191,6 +192,14 @@ static void history_push(struct ecn_queue *q, const float x[PER_INTERVAL])
 	memcpy(q->history[INTERVALS - 1], x, sizeof(q->history[0]));
 }
 
+static void place_features(struct ecn_pos at, bool stays, float x[PER_CANDIDATE])
+{
+	x[0] = (float)at.n / (ECN_GRID_N - 1);
+	x[1] = (float)at.m / (ECN_GRID_M - 1);
+	x[2] = (float)at.p / (ECN_GRID_P - 1);
+	x[3] = stays;
+}
+
 /* False when no template is feasible. */
 static bool scene_make(const struct ecn_agent *a, const struct ecn_queue *q,
 		       const struct ecn_interval *in, struct ecn_scene *s)
@@ -204,15 +213,9 @@ static bool scene_make(const struct ecn_agent *a, const struct ecn_queue *q,
 		return false;
 	s->rows = ecn_grid_neighbours(here, feasible, s->action);
 	for (int i = 0; i < s->rows; i++) {
-		const struct ecn_pos at = ecn_index_pos(s->action[i]);
-		float *x = s->x[i];
-
-		memcpy(x, q->history, sizeof(q->history));
-		x += INTERVALS * PER_INTERVAL;
-		x[0] = (float)at.n / (ECN_GRID_N - 1);
-		x[1] = (float)at.m / (ECN_GRID_M - 1);
-		x[2] = (float)at.p / (ECN_GRID_P - 1);
-		x[3] = i == 0;
+		memcpy(s->x[i], q->history, sizeof(q->history));
+		place_features(ecn_index_pos(s->action[i]), i == 0,
+			       s->x[i] + INTERVALS * PER_INTERVAL);
 	}
 	return true;
 }
@@ -238,7 +241,7 @@ static void tell(const struct ecn_agent *a, const struct ecn_queue *q, const str
 		 double reward)
 {
 	const struct translog_row row = {
-		.policy = q->policy,
+		.policy = q->following ? 0 : q->policy,
 		.object = (uint32_t)(q - a->queues),
 		.flags = q->explored ? TRANSLOG_EXPLORED : 0,
 		.action = (uint32_t)q->row,
@@ -297,17 +300,44 @@ static void step_text(const struct ecn_scene *s, int row, char buf[48])
 			 s->triple[s->action[row]].max_p);
 }
 
+static int best_row(const float *q, int rows)
+{
+	int best = 0;
+
+	for (int i = 1; i < rows; i++)
+		if (q[i] > q[best])
+			best = i;
+	return best;
+}
+
+static bool beats_staying(const float *q, int row)
+{
+	return q[row] - q[0] > HYSTERESIS;
+}
+
+int ecn_agent_prefers(struct ecn_agent *a, const float *x, int rows)
+{
+	float q[ECN_NEIGHBOURS];
+	int best;
+
+	if (rows < 1 || rows > ECN_NEIGHBOURS)
+		return -1;
+	ddqn_q(a->ddqn, &(struct ddqn_obs){ .x = x, .rows = (unsigned int)rows }, q);
+	for (int i = 0; i < rows; i++)
+		if (!isfinite(q[i]))
+			return -1;
+	best = best_row(q, rows);
+	return beats_staying(q, best) ? best : 0;
+}
+
 /* What is chosen without exploring, and why. */
 static int greedy_row(const struct ecn_agent *a, const struct ecn_scene *s, bool in_budget,
 		      struct ecn_decision *out)
 {
 	const uint64_t updates = ddqn_updates(a->ddqn);
-	int best = 0;
+	const int best = best_row(s->q, s->rows);
 	char step[48];
 
-	for (int i = 1; i < s->rows; i++)
-		if (s->q[i] > s->q[best])
-			best = i;
 	out->q_best = s->q[best];
 	out->q_current = s->q[0];
 
@@ -322,7 +352,7 @@ static int greedy_row(const struct ecn_agent *a, const struct ecn_scene *s, bool
 		return 0;
 	}
 	step_text(s, best, step);
-	if (!(s->q[best] - s->q[0] > HYSTERESIS)) {
+	if (!beats_staying(s->q, best)) {
 		explain(out, "stay: q margin %.4f of %s", s->q[best] - s->q[0], step);
 		return 0;
 	}
@@ -419,6 +449,71 @@ int ecn_agent_decide(struct ecn_agent *a, unsigned int queue, const struct ecn_i
 	team_decided(a->team, queue, s.x[row], 0,
 		     row > 0 || (a->config.learn && a->config.explore));
 	*out = d;
+	return 0;
+}
+
+/* The row of a setting among the candidates, which may have to become one. */
+static int row_of(const struct ecn_agent *a, const struct ecn_interval *in, struct ecn_scene *s,
+		  const struct qdisc_triple *t)
+{
+	uint8_t feasible[ECN_ACTIONS], candidate[ECN_ACTIONS] = { 0 };
+	struct qdisc_triple triple[ECN_ACTIONS];
+	int there, nearest, row = 0;
+	struct ecn_pos at;
+
+	/* Staying keeps a setting that is between two templates. */
+	if (same_triple(t, &in->setting))
+		return 0;
+	ecn_grid(&a->config, in, triple, feasible);
+	there = ecn_grid_nearest(triple, feasible, t);
+	for (int i = 0; i < s->rows; i++) {
+		candidate[s->action[i]] = 1;
+		if (s->action[i] == there)
+			return i;
+	}
+	candidate[s->action[0]] = s->rows == 1;
+	nearest = ecn_grid_nearest(triple, candidate, t);
+	while (s->action[row] != nearest)
+		row++;
+	if (row == 0)
+		return 0;
+	at = ecn_index_pos(there);
+	s->action[row] = there;
+	place_features(at, false, s->x[row] + INTERVALS * PER_INTERVAL);
+	return row;
+}
+
+int ecn_agent_follow(struct ecn_agent *a, unsigned int queue, const struct ecn_interval *in,
+		     const struct ecn_followed *what)
+{
+	float x[PER_INTERVAL];
+	struct ecn_scene s;
+	struct ecn_queue *q;
+	bool whole;
+	int r = queue_get(a, queue, &q);
+
+	if (r < 0)
+		return r;
+	whole = q->following && same_triple(&q->triple, &in->setting);
+	q->following = false;
+	if (!ecn_interval_ok(in))
+		return 0;
+	clock_advance(a, q, in->seconds);
+	interval_features(&a->config, in, x);
+	history_push(q, x);
+	q->known = true;
+	if (!ecn_interval_active(in) || !scene_make(a, q, in, &s))
+		return 0;
+	q->following = true;
+	if (whole)
+		tell(a, q, &s, ecn_reward(&a->config, in));
+
+	q->row = row_of(a, in, &s, &what->next);
+	q->explored = what->explored;
+	q->triple = what->next;
+	q->probability = what->probability;
+	memcpy(q->x, s.x, sizeof(q->x));
+	q->rows = s.rows;
 	return 0;
 }
 

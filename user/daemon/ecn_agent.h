@@ -116,6 +116,24 @@ void ecn_agent_watch(struct ecn_agent *a,
 		     void (*each)(void *data, const struct translog_row *row), void *data);
 void ecn_agent_shape(struct translog_shape *out);
 
+/* The row of such a transition that it would choose without exploring; -1: values are not finite. */
+int ecn_agent_prefers(struct ecn_agent *a, const float *x, int rows);
+
+/*
+ * Somebody else decides: makes transitions of what they did, for the watcher, and neither acts nor
+ * learns. in: the interval that has ended; next: the setting that is in force from now on, which
+ * was chosen with that probability (0: not known). Of a setting that is no neighbour in the grid,
+ * the nearest template takes the place of the candidate nearest to that. Not on a queue that
+ * the agent decides on. -ENOMEM.
+ */
+struct ecn_followed {
+	struct qdisc_triple next;
+	float probability;
+	bool explored;
+};
+int ecn_agent_follow(struct ecn_agent *a, unsigned int queue, const struct ecn_interval *in,
+		     const struct ecn_followed *what);
+
 struct ecn_agent_stats {
 	uint64_t decisions, explored, updates;
 	double loss, reward_mean;	/* exponential means */

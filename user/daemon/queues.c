@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/act.h"
+#include "daemon/background.h"
 #include "daemon/daemon.h"
 #include "daemon/offload.h"
 #include "daemon/policies.h"
@@ -203,6 +204,9 @@ static void decide(struct daemon *d, struct queue *q, const struct guard_queue *
 	as_decided = verdict == GUARD_allowed || verdict == GUARD_unchanged;
 	if (d->policies)
 		policies_applied(d, q, &t, as_decided);
+	/* Of what the agent itself decides it makes transitions anyway. */
+	if (d->settings.ecn_policy != ECN_POLICY_LEARN)
+		background_follow(d, (unsigned int)(q - d->queues), &in, &t, &want);
 }
 
 /*

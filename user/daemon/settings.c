@@ -81,6 +81,13 @@ static const struct config_row rows[] = {
 	     "Size at which such a file is renamed to .1, that to .2 and so on."),
 	UINT("learn", "transitions_files", transitions_files, 1, 100, "4", "",
 	     "Most files of each agent; the oldest goes."),
+	BOOL("learn", "background", background, "no",
+	     "Train a network on what is done on the queues, in a thread of least priority, and have "
+	     "it propose models."),
+	REAL("learn", "background_cpu", background_cpu, 0.1, 100, "5", "",
+	     "Percent of one core that this thread may use."),
+	UINT("learn", "background_minutes", background_minutes, 1, 1440, "10", "",
+	     "Minutes from one proposal to the next."),
 
 	WORD("ecn", "policy", ecn_policy, ecn_policies, "model",
 	     "Who sets qth_min, qth_max and max_p: the agent, the rule K = C * RTT / 7, nobody, or a "

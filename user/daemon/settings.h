@@ -54,6 +54,9 @@ struct settings {
 	char transitions[SETTINGS_LIST];
 	unsigned int transitions_mbytes;
 	unsigned int transitions_files;
+	bool background;
+	double background_cpu;
+	unsigned int background_minutes;
 
 	/* [ecn] */
 	unsigned int ecn_policy;	/* enum ecn_policy */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/background.h"
 #include "daemon/daemon.h"
 #include "lib/log.h"
 #include "rl/translog.h"
@@ -53,10 +54,9 @@ static uint64_t bytes_of(const struct log *l)
 	return now.bytes;
 }
 
-static void on_transition(void *data, const struct translog_row *row)
+static void log_row(struct log *l, const struct translog_row *row)
 {
 	struct translog_row stamped = *row;
-	struct log *l = data;
 	struct timespec t;
 	struct sl_err e;
 	uint64_t bytes;
@@ -67,6 +67,21 @@ static void on_transition(void *data, const struct translog_row *row)
 	stamped.time_ns = (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 	bytes = bytes_of(l);
 	judge(l, translog_add(l->t, &stamped, &e), bytes, &e);
+}
+
+static void on_steer(void *data, const struct translog_row *row)
+{
+	log_row(data, row);
+}
+
+static void on_ecn(void *data, const struct translog_row *row)
+{
+	struct daemon *d = data;
+
+	if (d->transitions)
+		log_row(&d->transitions->ecn, row);
+	if (d->background)
+		background_feed(d->background, row);
 }
 
 static void open_log(struct transitions *all, struct log *l)
@@ -86,15 +101,18 @@ void transitions_configure(struct daemon *d)
 	struct transitions *all;
 
 	transitions_close(d);
+	background_start(d);
+	if (d->background)
+		ecn_agent_watch(d->ecn, on_ecn, d);
 	if (!strcmp(s->transitions, "none"))
 		return;
 	all = calloc(1, sizeof(*all));
-	if (!all || steer_agent_watch(d->steer_agent, on_transition, &all->steer) < 0) {
+	if (!all || steer_agent_watch(d->steer_agent, on_steer, &all->steer) < 0) {
 		log_error("transitions are not logged: out of memory");
 		free(all);
 		return;
 	}
-	ecn_agent_watch(d->ecn, on_transition, &all->ecn);
+	ecn_agent_watch(d->ecn, on_ecn, d);
 	all->config.max_bytes = s->transitions_mbytes * 1000000ULL;
 	all->config.files = s->transitions_files;
 	ecn_agent_shape(&all->ecn.shape);
@@ -137,9 +155,10 @@ void transitions_epoch(struct daemon *d, uint64_t now)
 
 void transitions_close(struct daemon *d)
 {
+	ecn_agent_watch(d->ecn, NULL, NULL);
+	background_stop(d);
 	if (!d->transitions)
 		return;
-	ecn_agent_watch(d->ecn, NULL, NULL);
 	steer_agent_watch(d->steer_agent, NULL, NULL);
 	flush(&d->transitions->ecn);
 	flush(&d->transitions->steer);
