@@ -187,7 +187,8 @@ static void *run(void *data)
 	struct learner *l = data;
 	const double share = l->config.cpu_percent / 100;
 
-	be_last();
+	if (!l->config.in_a_hurry)
+		be_last();
 	l->clock_ns = monotonic_ns();
 	l->cpu_seen_ns = thread_cpu_ns();
 	l->next_ns = l->clock_ns + l->config.period_ns;

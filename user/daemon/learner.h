@@ -39,6 +39,7 @@ struct learner_config {
 	double alpha;			/* of CQL */
 	double differs_min;		/* share of the states in which a candidate does otherwise */
 	uint64_t seed;
+	bool in_a_hurry;		/* keeps its priority: for tests on a busy machine */
 };
 void learner_config_default(struct learner_config *c);
 
