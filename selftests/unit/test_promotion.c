@@ -222,6 +222,11 @@ static void a_better_one_is_promoted(void **state)
 	assert_stage(w, "watch");
 	run(w, 300);
 	assert_name(w, "incumbent", "good");
+	/* A reload is no reason to begin anew, but another model in the same file is. */
+	assert_int_equal(policies_differ(w->d.policies, &w->d.settings, &e), 0);
+	write_model("high", 3);
+	assert_int_equal(policies_differ(w->d.policies, &w->d.settings, &e), 1);
+	write_model("high", 2);
 	end(w);
 	/* A daemon that comes after it goes on from there; with another configuration it does not. */
 	w = begin("high");

@@ -120,7 +120,7 @@ static void free_agents(struct daemon *d)
 /* New agents for new settings that know what the old ones knew, or a model named since then. */
 int agents_reconfigure(struct daemon *d, struct sl_err *e)
 {
-	const bool others = policies_differ(d->policies, &d->settings);
+	const int others = policies_differ(d->policies, &d->settings, e);
 	struct policies *policies = NULL;
 	struct model start = { 0 };
 	struct steer_policy *greedy = NULL;
@@ -129,7 +129,7 @@ int agents_reconfigure(struct daemon *d, struct sl_err *e)
 	struct steer_agent *steer = NULL;
 	int r;
 
-	r = others ? policies_new(&d->settings, &policies, e) : 0;
+	r = others > 0 ? policies_new(&d->settings, &policies, e) : others;
 	if (r == 0 && names_steer_model(&d->settings))
 		r = steer_model_read(d->settings.steer_model, &start, e);
 	if (r == 0)

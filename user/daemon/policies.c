@@ -176,14 +176,26 @@ void policies_free(struct policies *p)
 	free(p);
 }
 
-bool policies_differ(const struct policies *p, const struct settings *s)
+int policies_differ(const struct policies *p, const struct settings *s, struct sl_err *e)
 {
+	struct model m = { 0 };
+	uint32_t crc = 0;
+	int r;
+
 	if (!p)
 		return s->ecn_policy == ECN_POLICY_MODEL || s->ecn_policy == ECN_POLICY_LEARN;
-	return s->ecn_policy != p->settings.ecn_policy ||
-	       strcmp(s->ecn_model, p->settings.ecn_model) ||
-	       s->rtt_us != p->settings.rtt_us || s->grid != p->settings.grid ||
-	       memcmp(&s->trials, &p->settings.trials, sizeof(s->trials));
+	if (s->ecn_policy != p->settings.ecn_policy || s->rtt_us != p->settings.rtt_us ||
+	    s->grid != p->settings.grid ||
+	    memcmp(&s->trials, &p->settings.trials, sizeof(s->trials)))
+		return 1;
+	if (s->ecn_policy == ECN_POLICY_MODEL) {
+		r = model_read(s->ecn_model, &m, e);
+		if (r < 0)
+			return r;
+		crc = model_crc(&m);
+		model_free(&m);
+	}
+	return crc != p->configured_crc;
 }
 
 /* --- stages ------------------------------------------------------------------------- */

@@ -30,8 +30,11 @@ struct policies;
  */
 int policies_new(const struct settings *s, struct policies **ret, struct sl_err *e);
 void policies_free(struct policies *p);		/* accepts NULL */
-/* Whether these settings want other policies than those that p was made from. */
-bool policies_differ(const struct policies *p, const struct settings *s);
+/*
+ * Whether these settings want other policies than those that p was made from: 1 or 0; -errno: the model
+ * that they name cannot be read. A file of the same name with another content is another model.
+ */
+int policies_differ(const struct policies *p, const struct settings *s, struct sl_err *e);
 /* Queues forget what they have of policies that are about to go. */
 void policies_leave(struct daemon *d);
 
