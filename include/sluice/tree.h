@@ -24,6 +24,11 @@
  * A block without cells is not a tree; to the qdisc it speaks about the one that is
  * loaded (linux/sluice.h).
  *
+ * Kinds. A tree of kind QUEUE chooses a queue's triple; it is what this file is
+ * about. One of kind PLACE chooses where a flow goes: its features, its
+ * actions and its rules are in include/sluice/place.h. They share the format, the
+ * checks of its shape and the walk. Who runs one kind refuses the other.
+ *
  * A node compares one feature with its threshold:
  *
  *	next = feature <= threshold ? left : right
@@ -80,6 +85,11 @@
 	X(qth_max, "bytes", 0xffffffffu, "the triple in force")			\
 	X(max_p, "ppm", SLUICE_TREE_PPM, "the triple in force")
 
+enum sluice_tree_kind {
+	SLUICE_TREE_QUEUE,
+	SLUICE_TREE_PLACE,
+};
+
 enum sluice_tree_feature {
 #define X(name, unit, max, text) SLUICE_TREE_F_##name,
 	SLUICE_TREE_FEATURES(X)
@@ -93,7 +103,7 @@ struct sluice_tree_header {
 	__u16 version;		/* SLUICE_TREE_VERSION */
 	__u16 n_nodes;
 	__u16 n_actions;	/* at least 1 */
-	__u16 pad;		/* 0 */
+	__u16 kind;		/* enum sluice_tree_kind */
 	__u32 size;		/* bytes, header included */
 	__u32 generation;	/* the maker's; counters report it */
 	__u32 lease_ms;		/* how long the tree may decide after it was loaded */
@@ -103,7 +113,7 @@ struct sluice_tree_node {
 	__u32 threshold;
 	__u16 left;		/* cell when feature <= threshold */
 	__u16 right;		/* cell when feature > threshold */
-	__u16 feature;		/* enum sluice_tree_feature */
+	__u16 feature;		/* enum sluice_tree_feature, or the kind's own */
 	__u16 pad;		/* 0 */
 };
 
@@ -113,9 +123,15 @@ struct sluice_tree_action {
 	__u32 max_p;		/* ppm */
 };
 
+struct sluice_tree_place {
+	__u32 choice;		/* enum sluice_place_choice */
+	__u32 pad[2];		/* 0 */
+};
+
 union sluice_tree_cell {
 	struct sluice_tree_node node;
-	struct sluice_tree_action action;
+	struct sluice_tree_action action;	/* of kind QUEUE */
+	struct sluice_tree_place place;		/* of kind PLACE */
 };
 
 #define SLUICE_TREE_MAX_CELLS							\
@@ -153,10 +169,12 @@ struct sluice_tree_clamps {
 	X(SIZE, EMSGSIZE, "the block is too large or not as large as its header says") \
 	X(MAGIC, EINVAL, "not a tree, or of another byte order")		\
 	X(VERSION, EPROTO, "the tree is of another version of the format")	\
+	X(KIND, EMEDIUMTYPE, "the tree is of another kind: it decides about something else") \
 	X(CHECKSUM, EBADMSG, "the checksum is wrong: the tree is torn or corrupted") \
 	X(RESERVED, EINVAL, "a reserved field is not 0")			\
 	X(EMPTY, ENODATA, "the tree has no action")				\
 	X(LEASE, ERANGE, "the lease is out of range")				\
+	X(GENERATION, ERANGE, "the generation is 0, which stands for no tree")	\
 	X(FEATURE, EDOM, "a node asks for a feature that does not exist")	\
 	X(CHILD, EINVAL, "a child is outside of the tree")			\
 	X(CYCLE, ELOOP, "a node is its own child's child, or has two parents")	\
@@ -201,23 +219,22 @@ static inline __u32 sluice_tree_checksum(const struct sluice_tree *t, __u32 size
 	return sum;
 }
 
-/* Completes a header whose counts, generation and lease are set. */
+/* Completes a header whose counts, kind, generation and lease are set. */
 static inline void sluice_tree_seal(struct sluice_tree *t)
 {
 	t->h.magic = SLUICE_TREE_MAGIC;
 	t->h.version = SLUICE_TREE_VERSION;
-	t->h.pad = 0;
 	t->h.size = sluice_tree_size(t->h.n_nodes, t->h.n_actions);
 	t->h.checksum = sluice_tree_checksum(t, t->h.size);
 }
 
 /*
- * Checks that a block of "size" bytes is what its maker sealed. It reads nothing
- * beyond the block. A block of a header alone, without cells, passes: it speaks
- * about a tree that was loaded before.
+ * Checks that a block of "size" bytes is what its maker sealed, for a tree of the kind.
+ * It reads nothing beyond the block. A block of a header alone, without cells,
+ * passes: it speaks about a tree that was loaded before.
  */
 static inline enum sluice_tree_error
-sluice_tree_validate_block(const struct sluice_tree *t, __u32 size)
+sluice_tree_validate_block_of(const struct sluice_tree *t, __u32 size, enum sluice_tree_kind kind)
 {
 	if (size < sizeof(t->h) || size > SLUICE_TREE_MAX_SIZE)
 		return SLUICE_TREE_E_SIZE;
@@ -229,7 +246,13 @@ sluice_tree_validate_block(const struct sluice_tree *t, __u32 size)
 		return SLUICE_TREE_E_SIZE;
 	if (t->h.checksum != sluice_tree_checksum(t, size))
 		return SLUICE_TREE_E_CHECKSUM;
-	return t->h.pad ? SLUICE_TREE_E_RESERVED : SLUICE_TREE_E_OK;
+	return t->h.kind == kind ? SLUICE_TREE_E_OK : SLUICE_TREE_E_KIND;
+}
+
+static inline enum sluice_tree_error
+sluice_tree_validate_block(const struct sluice_tree *t, __u32 size)
+{
+	return sluice_tree_validate_block_of(t, size, SLUICE_TREE_QUEUE);
 }
 
 /*
@@ -237,7 +260,8 @@ sluice_tree_validate_block(const struct sluice_tree *t, __u32 size)
  * comparisons down to and including it); 0 means that no parent was seen. All that
  * the pass is beyond have one, so a child that leads back is found, too.
  */
-static inline enum sluice_tree_error sluice_tree_validate_shape(const struct sluice_tree *t)
+static inline enum sluice_tree_error sluice_tree_validate_shape(const struct sluice_tree *t,
+								__u32 n_features)
 {
 	const __u32 n_cells = t->h.n_nodes + t->h.n_actions;
 	__u8 depth[SLUICE_TREE_MAX_CELLS];
@@ -254,7 +278,7 @@ static inline enum sluice_tree_error sluice_tree_validate_shape(const struct slu
 			return SLUICE_TREE_E_DEPTH;
 		if (n->pad)
 			return SLUICE_TREE_E_RESERVED;
-		if (n->feature >= SLUICE_TREE_F_NR)
+		if (n->feature >= n_features)
 			return SLUICE_TREE_E_FEATURE;
 		for (side = 0; side < 2; side++) {
 			__u32 child = side ? n->right : n->left;
@@ -295,7 +319,7 @@ static inline enum sluice_tree_error sluice_tree_validate(const struct sluice_tr
 		return SLUICE_TREE_E_EMPTY;
 	if (t->h.lease_ms < c->lease_ms_lo || t->h.lease_ms > c->lease_ms_hi)
 		return SLUICE_TREE_E_LEASE;
-	error = sluice_tree_validate_shape(t);
+	error = sluice_tree_validate_shape(t, SLUICE_TREE_F_NR);
 	if (error)
 		return error;
 	for (i = t->h.n_nodes; i < (__u32)t->h.n_nodes + t->h.n_actions; i++) {
@@ -313,8 +337,8 @@ static inline enum sluice_tree_error sluice_tree_validate(const struct sluice_tr
  * is what the BPF verifier asks for. (It also wants 64-bit indices: it loses a
  * bound when the compiler clears the upper half of a register after the test.)
  */
-static inline __u32 sluice_tree_walk(const struct sluice_tree *t,
-				     const __u32 feature[SLUICE_TREE_F_NR])
+static inline __u32 sluice_tree_walk_of(const struct sluice_tree *t, const __u32 *feature,
+					__u32 n_features)
 {
 	__u64 i = 0, f;
 	__u32 step;
@@ -326,11 +350,17 @@ static inline __u32 sluice_tree_walk(const struct sluice_tree *t,
 			break;
 		n = &t->cell[i].node;
 		f = n->feature;
-		if (f >= SLUICE_TREE_F_NR)
+		if (f >= n_features)
 			break;
 		i = feature[f] <= n->threshold ? n->left : n->right;
 	}
 	return i;
+}
+
+static inline __u32 sluice_tree_walk(const struct sluice_tree *t,
+				     const __u32 feature[SLUICE_TREE_F_NR])
+{
+	return sluice_tree_walk_of(t, feature, SLUICE_TREE_F_NR);
 }
 
 /*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Throws damaged trees at the validator of include/sluice/tree.h and holds what it
- * accepts against a second, recursive opinion. Alone it makes a bounded run
+ * Throws damaged trees of both kinds at the validators of include/sluice/tree.h and place.h,
+ * and holds what they accept against a second, recursive opinion. Alone it makes a bounded run
  * from a fixed seed:
  *
  *	fuzz_tree [ROUNDS [SEED]]
@@ -20,9 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sluice/tree.h>
+#include <sluice/place.h>
 
 #include "fuzz/fuzz.h"
+
+#define FEATURES	((int)SLUICE_TREE_F_NR > (int)SLUICE_PLACE_F_NR ? \
+			 (int)SLUICE_TREE_F_NR : (int)SLUICE_PLACE_F_NR)
 
 static const struct sluice_tree_clamps clamps = {
 	.qth_lo = 0, .qth_hi = 0x7fffffff, .max_p_lo = 0, .max_p_hi = 1000000,
@@ -40,16 +43,22 @@ static uint32_t scattered(void)
 /* How often each node is reached from the root, with at most 20 comparisons before it. */
 static void visit(const struct sluice_tree *t, uint32_t cell, int comparisons, uint8_t *seen)
 {
+	const int features = t->h.kind == SLUICE_TREE_PLACE ? (int)SLUICE_PLACE_F_NR :
+							       (int)SLUICE_TREE_F_NR;
 	const struct sluice_tree_action *a = &t->cell[cell].action;
 
 	check(cell < (uint32_t)t->h.n_nodes + t->h.n_actions);
+	if (cell >= t->h.n_nodes && t->h.kind == SLUICE_TREE_PLACE) {
+		check(t->cell[cell].place.choice < SLUICE_PLACE_NR && !a->qth_max && !a->max_p);
+		return;
+	}
 	if (cell >= t->h.n_nodes) {
 		check(a->qth_min <= a->qth_max && a->qth_max <= 0x7fffffff);
 		check(a->max_p <= 1000000);
 		return;
 	}
 	check(comparisons < SLUICE_TREE_MAX_DEPTH);
-	check(t->cell[cell].node.feature < SLUICE_TREE_F_NR);
+	check(t->cell[cell].node.feature < features);
 	check(!seen[cell]++);
 	visit(t, t->cell[cell].node.left, comparisons + 1, seen);
 	visit(t, t->cell[cell].node.right, comparisons + 1, seen);
@@ -58,32 +67,37 @@ static void visit(const struct sluice_tree *t, uint32_t cell, int comparisons, u
 static void check_accepted(const struct sluice_tree *t)
 {
 	uint8_t seen[SLUICE_TREE_MAX_CELLS] = { 0 };
-	uint32_t f[SLUICE_TREE_F_NR], cell;
+	const bool place = t->h.kind == SLUICE_TREE_PLACE;
+	uint32_t f[FEATURES], cell;
 	int i, j;
 
-	check(t->h.n_actions && t->h.lease_ms >= 10 && t->h.lease_ms <= 600000);
+	check(t->h.n_actions);
+	check(place ? t->h.generation && !t->h.lease_ms :
+		      t->h.lease_ms >= 10 && t->h.lease_ms <= 600000);
 	visit(t, 0, 0, seen);
 	for (i = 0; i < t->h.n_nodes; i++)
 		check(seen[i]);
 	for (i = 0; i < 16; i++) {
-		for (j = 0; j < SLUICE_TREE_F_NR; j++)
+		for (j = 0; j < FEATURES; j++)
 			f[j] = scattered();
-		cell = sluice_tree_walk(t, f);
+		cell = place ? sluice_place_walk(t, f) : sluice_tree_walk(t, f);
 		check(cell >= t->h.n_nodes && cell < (uint32_t)t->h.n_nodes + t->h.n_actions);
 	}
 }
 
-static enum sluice_tree_error one(const void *data, uint32_t size)
+static enum sluice_tree_error one(const void *data, uint32_t size, enum sluice_tree_kind kind)
 {
 	/* One byte more, because malloc(0) may be anything. */
 	unsigned char *block = malloc(size ? size : 1);
 	enum sluice_tree_error error;
 	struct sluice_tree whole;
-	uint32_t f[SLUICE_TREE_F_NR] = { 0 };
+	uint32_t f[FEATURES] = { 0 };
 
 	check(block);
 	memcpy(block, data, size);
-	error = sluice_tree_validate((struct sluice_tree *)block, size, &clamps);
+	error = kind == SLUICE_TREE_PLACE ?
+		sluice_place_validate((struct sluice_tree *)block, size) :
+		sluice_tree_validate((struct sluice_tree *)block, size, &clamps);
 	check(sluice_tree_errno(error) <= 0 && !sluice_tree_errno(error) == !error);
 	if (!error)
 		check_accepted((struct sluice_tree *)block);
@@ -93,6 +107,7 @@ static enum sluice_tree_error one(const void *data, uint32_t size)
 	memset(&whole, 0xff, sizeof(whole));
 	memcpy(&whole, data, size < sizeof(whole) ? size : sizeof(whole));
 	sluice_tree_walk(&whole, f);
+	sluice_place_choice(&whole, sluice_place_walk(&whole, f));
 	return error;
 }
 
@@ -102,7 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sluice_tree t;
 
-	one(data, size);
+	one(data, size, SLUICE_TREE_QUEUE);
+	one(data, size, SLUICE_TREE_PLACE);
 	/* No fuzzer guesses the checksum: also try what the block would be with it. */
 	if (size < sizeof(t.h) || size > sizeof(t))
 		return 0;
@@ -110,25 +126,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	t.h.n_nodes %= SLUICE_TREE_MAX_CELLS;
 	t.h.n_actions %= SLUICE_TREE_MAX_CELLS - t.h.n_nodes;
 	sluice_tree_seal(&t);
-	one(&t, t.h.size);
+	one(&t, t.h.size, SLUICE_TREE_QUEUE);
+	one(&t, t.h.size, SLUICE_TREE_PLACE);
 	return 0;
 }
 #else
 
 /* A valid tree that grows at a random leaf until it has n_nodes. */
-static void plant(struct sluice_tree *t, int n_nodes, int n_actions)
+static void plant(struct sluice_tree *t, int n_nodes, int n_actions, enum sluice_tree_kind kind)
 {
+	const int features = kind == SLUICE_TREE_PLACE ? (int)SLUICE_PLACE_F_NR :
+							 (int)SLUICE_TREE_F_NR;
 	int i;
 
 	memset(t, 0, sizeof(*t));
 	t->h.n_nodes = n_nodes;
 	t->h.n_actions = n_actions;
-	t->h.generation = random32();
-	t->h.lease_ms = 10 + below(599991);
+	t->h.kind = kind;
+	t->h.generation = 1 + below(1 << 30);
+	t->h.lease_ms = kind == SLUICE_TREE_PLACE ? 0 : 10 + below(599991);
 	for (i = 0; i < n_nodes; i++) {
 		struct sluice_tree_node *n = &t->cell[i].node;
 
-		n->feature = below(SLUICE_TREE_F_NR);
+		n->feature = below(features);
 		n->threshold = scattered();
 		n->left = n_nodes + below(n_actions);
 		n->right = n_nodes + below(n_actions);
@@ -146,6 +166,10 @@ static void plant(struct sluice_tree *t, int n_nodes, int n_actions)
 	for (i = n_nodes; i < n_nodes + n_actions; i++) {
 		struct sluice_tree_action *a = &t->cell[i].action;
 
+		if (kind == SLUICE_TREE_PLACE) {
+			t->cell[i].place.choice = below(SLUICE_PLACE_NR);
+			continue;
+		}
 		a->qth_min = below(1 << 20);
 		a->qth_max = a->qth_min + below(1 << 20);
 		a->max_p = below(1000001);
@@ -155,7 +179,7 @@ static void plant(struct sluice_tree *t, int n_nodes, int n_actions)
 
 static uint32_t interesting(void)
 {
-	static const uint32_t value[] = { 0, 1, 2, 9, 10, SLUICE_TREE_F_NR, 338, 339, 340, 0x7fff,
+	static const uint32_t value[] = { 0, 1, 2, 9, 10, SLUICE_TREE_F_NR, SLUICE_PLACE_F_NR, 338, 339, 340, 0x7fff,
 					  0xffff, 600001, 1000001, 0x7fffffff, UINT32_MAX };
 
 	return below(2) ? value[below(sizeof(value) / sizeof(value[0]))] : random32();
@@ -208,16 +232,18 @@ int main(int argc, char **argv)
 	if (argc > 2)
 		rng = strtoul(argv[2], NULL, 10);
 	for (i = 0; i < rounds; i++) {
+		const enum sluice_tree_kind kind = i % 2 ? SLUICE_TREE_PLACE : SLUICE_TREE_QUEUE;
 		struct sluice_tree t;
 		int n_nodes = below(4) ? below(40) : below(SLUICE_TREE_MAX_CELLS);
 		int n_actions = 1 + below(below(4) ? 20 : SLUICE_TREE_MAX_CELLS - n_nodes);
 
 		if (n_nodes + n_actions > (int)SLUICE_TREE_MAX_CELLS)
 			continue;
-		plant(&t, n_nodes, n_actions);
-		e = one(&t, t.h.size);
+		plant(&t, n_nodes, n_actions, kind);
+		e = one(&t, t.h.size, kind);
 		check(e == SLUICE_TREE_E_OK || e == SLUICE_TREE_E_DEPTH);
-		count[one(&t, damage(&t))]++;
+		check(one(&t, t.h.size, !kind) == SLUICE_TREE_E_KIND);
+		count[one(&t, damage(&t), kind)]++;
 	}
 	printf("1..1\n");
 	for (e = 0; e < SLUICE_TREE_E_NR; e++) {

@@ -154,9 +154,12 @@ static void tree_header(vec_t vec)
 	tree_expect(VERSION);
 	sluice_tree_seal(&tree);
 	tree_expect(OK);
-	tree.h.pad = 1;
-	tree.h.checksum = sluice_tree_checksum(&tree, tree.h.size);
-	tree_expect(RESERVED);
+	tree.h.kind = SLUICE_TREE_PLACE;
+	sluice_tree_seal(&tree);
+	tree_expect(KIND);
+	tree.h.kind = U16_MAX;
+	sluice_tree_seal(&tree);
+	tree_expect(KIND);
 
 	tree_small();
 	tree.cell[1].node.pad = 1;

@@ -27,6 +27,10 @@
  *   candidates      array[rxqs * 1024]        __u32
  *   order           array[rxqs * 64]          struct sluice_order
  *   events          ring buffer               struct sluice_flow_event
+ *   trees           array[2]            mmap  struct sluice_tree_slot
+ *   tree_control    array[1]            mmap  struct sluice_tree_control
+ *   tree_stats      array[rxqs]         mmap  struct sluice_tree_stats
+ *   loads           array[128]          mmap  struct sluice_cpu_load, by target CPU
  *   cpus            cpumap                    targets of the program "xdp"
  *   cpus_frags      cpumap                    targets of the program "xdp.frags"
  *
@@ -312,6 +316,9 @@ SLUICE_ASSERT_SIZE(struct sluice_ack, 64);
  * entries and evicts none. A full table takes no new ones: removing idle entries is
  * the daemon's, who scans a part of the table at a time.
  *
+ * Where a tree decides (below), an entry that the program makes can be assigned from
+ * the start, with SLUICE_FLOW_TREE.
+ *
  * An unassigned entry only counts; the flow is where its bucket is. When it gets
  * an assignment it starts from its bucket's place, and when it loses it, it
  * returns there: both are moves.
@@ -323,7 +330,8 @@ SLUICE_ASSERT_SIZE(struct sluice_ack, 64);
 struct sluice_assign {		/* one word, so that it is read and written untorn */
 	__u16 cpu;
 	__u16 flags;		/* SLUICE_FLOW_*; 0: unassigned */
-	__u32 generation;	/* that wrote it */
+	__u32 generation;	/* that wrote it; of the tree, where that has decided, also for
+				 * the bucket: then without flags */
 };
 
 /*
@@ -350,6 +358,7 @@ struct sluice_flow {
 SLUICE_ASSERT_SIZE(struct sluice_flow, 64);
 #define SLUICE_FLOW_OPERATOR	(1u << 0)
 #define SLUICE_FLOW_LEARNED	(1u << 1)
+#define SLUICE_FLOW_TREE	(1u << 2)	/* beside LEARNED: a tree chose, not the daemon */
 
 /*
  * A slot of the direct-mapped cache before the hash. It stands for the entry as
@@ -440,6 +449,95 @@ struct sluice_steer_stats {
 	__u64 moves_forced;	/* at once, order unknown: not among the completed */
 };
 SLUICE_ASSERT_SIZE(struct sluice_steer_stats, 15 * 8);
+
+/*
+ * The tree of steering chooses where a newly admitted flow goes (F_ADMIT): to its
+ * bucket's CPU, or to another one. The format is include/sluice/tree.h; what is
+ * compared, and between which CPUs, include/sluice/place.h. It decides while the
+ * lease of the tables runs, like all that is learned, and not in a bucket that
+ * the operator holds. Flows without an entry go with their bucket.
+ *
+ * A tree is published without anybody waiting. There are two slots, and "active"
+ * says which one decides. A writer fills the other one:
+ *
+ *   seq becomes odd, by compare and swap: there is one writer at a time
+ *   the block is written
+ *   seq becomes even, with release
+ *   "active" is stored, with release: one word with the slot and the generation
+ *
+ * A reader takes "active", then seq, then the generation in the block, walks, and
+ * looks at seq once more. It takes no decision, counts "torn" and leaves the flow
+ * with its bucket, if seq was odd or has changed, or if the generation is another:
+ * the slot was given to the tree after next meanwhile. So what a decision says it is
+ * of, it is of. A writer that died with seq odd is outlived: who finds seq odd and
+ * the same for SLUICE_TREE_WRITER_MS may go on from there. That slot never is the
+ * active one.
+ *
+ * A tree stays where it is when it is given up: "active" 0, in one store.
+ */
+#define SLUICE_TREE_SLOTS	2
+#define SLUICE_TREE_WRITER_MS	100
+
+struct sluice_tree_slot {
+	__u32 seq;		/* odd while the block is written */
+	__u32 pad;
+	__u32 block[1024];	/* struct sluice_tree, of kind PLACE */
+};
+SLUICE_ASSERT_SIZE(struct sluice_tree_slot, 8 + 4096);
+
+/*
+ * targets and loads are the daemon's. A CPU is taken off the list before it is
+ * evacuated. Entries behind n_targets are CPUs that once were on it.
+ */
+struct sluice_tree_control {
+	__u64 active;		/* SLUICE_TREE_ACTIVE(slot, generation); 0: no tree */
+	__u32 mean_ppm;		/* load of the targets, averaged */
+	__u32 flow_ppm;		/* what a flow is taken to add to a CPU's load */
+	__u32 n_targets;
+	__u32 pad;
+	__u8  target[SLUICE_MAX_CPUS];
+};
+SLUICE_ASSERT_SIZE(struct sluice_tree_control, 24 + SLUICE_MAX_CPUS);
+#define SLUICE_TREE_ACTIVE(slot, generation)	((__u64)((slot) + 1) << 32 | (generation))
+#define SLUICE_TREE_ACTIVE_SLOT(active)		((__u32)((active) >> 32) - 1)
+#define SLUICE_TREE_ACTIVE_GENERATION(active)	((__u32)(active))
+
+/*
+ * Published by the daemon; the first word in one store, so that "fresh" counts from the
+ * load beside it. What is in a CPU's ring is sent - delivered - lost: a full
+ * ring drops where no program sees it, so the daemon says what it has found never
+ * to arrive (a CPU that has been idle had an empty ring).
+ */
+struct sluice_cpu_load {
+	__u32 ppm;		/* of the CPU's time that is used */
+	__u32 fresh;		/* flows that the tree put there since; the program counts */
+	__u64 lost;		/* packets */
+	__u64 time_ns;		/* CLOCK_MONOTONIC, of the load; 0: never published */
+	__u64 pad;
+};
+SLUICE_ASSERT_SIZE(struct sluice_cpu_load, 32);
+
+/* What one generation has decided; of the latest ones, at generation % SLUICE_TREE_COUNTS. */
+struct sluice_tree_count {
+	__u32 generation;
+	__u32 pad;
+	__u64 home;
+	__u64 other;
+};
+SLUICE_ASSERT_SIZE(struct sluice_tree_count, 24);
+#define SLUICE_TREE_COUNTS	4
+
+/* Per RX queue: what became of the flows that were admitted while there was a tree. */
+struct sluice_tree_stats {
+	__u64 home;		/* the tree left them with their bucket */
+	__u64 other;		/* the tree chose another CPU */
+	__u64 alone;		/* no other target, or no bucket: nothing to choose */
+	__u64 held;		/* the operator holds the bucket */
+	__u64 lapsed;		/* no lease runs */
+	__u64 torn;		/* the tree was replaced twice during the decision */
+	struct sluice_tree_count of[SLUICE_TREE_COUNTS];
+};
+SLUICE_ASSERT_SIZE(struct sluice_tree_stats, 6 * 8 + 24 * SLUICE_TREE_COUNTS);
 
 /*
  * Metadata in front of a sampled packet, of one of a pending place, and of one
