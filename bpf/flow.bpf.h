@@ -6,7 +6,7 @@
 #ifndef SLUICE_FLOW_BPF_H
 #define SLUICE_FLOW_BPF_H
 
-#include "packet.bpf.h"
+#include "place.bpf.h"
 #include "parse_usual.bpf.h"
 
 /* A number that no acknowledgement reaches. */
@@ -130,7 +130,8 @@ static __always_inline void fill_cached(struct packet *p, struct sluice_cached *
 	c->bytes = place ? p->bytes : 0;
 	c->seen = f->seen;
 	c->until_ticks = p->now + SLUICE_CACHE_TICKS;
-	if (flags == SLUICE_FLOW_LEARNED && (__s32)(lease - c->until_ticks) < 0)
+	if ((flags & (SLUICE_FLOW_LEARNED | SLUICE_FLOW_OPERATOR)) == SLUICE_FLOW_LEARNED &&
+	    (__s32)(lease - c->until_ticks) < 0)
 		c->until_ticks = lease;
 	c->valid = p->control->changes + 1;
 }
@@ -163,6 +164,33 @@ static __always_inline int keeps_slot(const struct packet *p, const struct sluic
 	return c->valid && c->place.ticks == p->now && stats->hash_hits % SLUICE_CACHE_TAKE;
 }
 
+/* An entry for the flow of this packet, placed by the tree if there is one. */
+static __always_inline struct sluice_flow *new_entry(const struct packet *p)
+{
+	__u32 zero = 0;
+	struct admission *adm = bpf_map_lookup_elem(&admission, &zero);
+
+	if (!adm)
+		return NULL;
+	__builtin_memset(&adm->entry, 0, sizeof(adm->entry));
+	adm->entry.packets = 1;
+	adm->entry.bytes = p->bytes;
+	adm->entry.ticks = adm->entry.born_ticks = p->now;
+	adm->entry.report_at = p->config->report_packets;
+	see(&adm->entry.seen, p);
+	adm->hash = p->hash;
+	adm->rxq = p->rxq;
+	adm->flow.length = p->features.length;
+	adm->flow.sport = bpf_ntohs(p->key.sport);
+	adm->flow.dport = bpf_ntohs(p->key.dport);
+	adm->flow.proto = p->key.proto;
+	adm->flow.tos = p->features.tos;
+	adm->flow.tcp_flags = p->features.tcp_flags;
+	adm->flow.family = p->key.family;
+	place_flow();
+	return &adm->entry;
+}
+
 /* A sampled miss: an event, or an entry for one that was sampled before. */
 #define FLOW_MISSED(family)								\
 static __noinline void missed##family(struct packet *p, const FLOW_KEY##family *key)	\
@@ -170,9 +198,8 @@ static __noinline void missed##family(struct packet *p, const FLOW_KEY##family *
 	__u32 index = p->rxq * SLUICE_CANDIDATES +					\
 		      (__u32)(p->hash >> 36) % SLUICE_CANDIDATES;			\
 	const __u32 tag = (__u32)(p->hash >> 8) | 1;					\
-	struct sluice_flow fresh = { .packets = 1, .bytes = p->bytes, .ticks = p->now,	\
-				     .born_ticks = p->now };				\
 	struct sluice_steer_stats *stats = stats_of(p);					\
+	struct sluice_flow *entry;							\
 	__u32 *candidate;								\
 											\
 	if (p->config->flags & SLUICE_STEER_F_ANNOUNCE)					\
@@ -187,9 +214,8 @@ static __noinline void missed##family(struct packet *p, const FLOW_KEY##family *
 		return;									\
 	}										\
 	*candidate = 0;									\
-	fresh.report_at = p->config->report_packets;					\
-	see(&fresh.seen, p);								\
-	if (bpf_map_update_elem(&flows##family, key, &fresh, BPF_NOEXIST))		\
+	entry = new_entry(p);								\
+	if (!entry || bpf_map_update_elem(&flows##family, key, entry, BPF_NOEXIST))	\
 		stats->admit_failed++;							\
 	else										\
 		stats->admitted++;							\

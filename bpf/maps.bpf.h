@@ -43,12 +43,16 @@ MAP_HIDDEN(config, 1, struct sluice_steer_config);
 MAP_HIDDEN(control, 1, struct sluice_steer_control);
 MAP_SHOWN(buckets, SLUICE_BUCKETS, struct sluice_bucket);
 MAP_SHOWN(deliver, SLUICE_MAX_CPUS, struct sluice_deliver);
+MAP_SHOWN(trees, SLUICE_TREE_SLOTS, struct sluice_tree_slot);
+MAP_SHOWN(tree_control, 1, struct sluice_tree_control);
+MAP_SHOWN(loads, SLUICE_MAX_CPUS, struct sluice_cpu_load);
 
 /* One block per RX queue, see the contract. */
 MAP_SHOWN(bucket_state, SLUICE_RXQS_BY_HAND * SLUICE_BUCKETS, struct sluice_bucket_state);
 MAP_SHOWN(sent, SLUICE_RXQS_BY_HAND * SLUICE_MAX_CPUS, struct sluice_counter);
 MAP_SHOWN(passed, SLUICE_RXQS_BY_HAND * SLUICE_PASS_SLOTS, struct sluice_counter);
 MAP_SHOWN(steer_stats, SLUICE_RXQS_BY_HAND, struct sluice_steer_stats);
+MAP_SHOWN(tree_stats, SLUICE_RXQS_BY_HAND, struct sluice_tree_stats);
 MAP_SHOWN(cache4, SLUICE_RXQS_BY_HAND * SLUICE_CACHE_SLOTS, struct sluice_cached4);
 MAP_SHOWN(cache6, SLUICE_RXQS_BY_HAND * SLUICE_CACHE_SLOTS, struct sluice_cached6);
 MAP_HIDDEN(acks, SLUICE_RXQS_BY_HAND * SLUICE_MAX_CPUS, struct sluice_ack);

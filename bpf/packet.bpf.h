@@ -39,11 +39,16 @@ static __always_inline void count_lapsed(const struct packet *p)
 		stats->lapsed++;
 }
 
-static __always_inline int lease_runs(const struct packet *p)
+static __always_inline int lease_of_runs(const struct sluice_steer_control *c)
 {
-	const __u64 expires = p->control->expires_jiffies;
+	const __u64 expires = c->expires_jiffies;
 
 	return expires && (__s64)(expires - bpf_jiffies64()) > 0;
+}
+
+static __always_inline int lease_runs(const struct packet *p)
+{
+	return lease_of_runs(p->control);
 }
 
 /* As a place has it. What is no CPU at all becomes one that has no cpumap entry. */

@@ -26,6 +26,8 @@ static const char *source_of(const struct sluice_flow *f)
 {
 	if (f->assign.flags & SLUICE_FLOW_OPERATOR)
 		return "operator";
+	if (f->assign.flags & SLUICE_FLOW_TREE)
+		return "tree";
 	return f->assign.flags & SLUICE_FLOW_LEARNED ? "learned" : "none";
 }
 

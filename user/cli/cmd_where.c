@@ -65,7 +65,9 @@ static struct target flow_target(const struct direction *d, const struct sluice_
 	if (d->has_entry && (d->entry.assign.flags & SLUICE_FLOW_OPERATOR))
 		return (struct target){ d->entry.assign.cpu, "flow-operator" };
 	if (d->has_entry && (d->entry.assign.flags & SLUICE_FLOW_LEARNED) && leased)
-		return (struct target){ d->entry.assign.cpu, "flow-learned" };
+		return (struct target){ d->entry.assign.cpu,
+					d->entry.assign.flags & SLUICE_FLOW_TREE ? "flow-tree" :
+										   "flow-learned" };
 	return bucket_target(b, leased);
 }
 
@@ -173,6 +175,7 @@ static void entry_text(const struct view *v, const struct direction *d, char *bu
 	else if (flags & (SLUICE_FLOW_OPERATOR | SLUICE_FLOW_LEARNED))
 		snprintf(buf, size, "cpu %u (%s)", d->entry.assign.cpu,
 			 flags & SLUICE_FLOW_OPERATOR ? "operator" :
+			 flags & SLUICE_FLOW_TREE ? v->leased ? "tree" : "tree, lease over" :
 			 v->leased ? "learned" : "learned, lease over");
 	else
 		snprintf(buf, size, "counts only");

@@ -109,8 +109,8 @@ void link_flows_adopt(struct link *l, bool lease_runs)
 		return;
 	n = only_learned(list, n);
 	for (i = 0; i < n; i++)
-		if (!lease_runs ||
-		    !add_flow(l, &list[i].key, list[i].flow.assign.cpu, monotonic_ns()))
+		if (!lease_runs || (!(list[i].flow.assign.flags & SLUICE_FLOW_TREE) &&
+		    !add_flow(l, &list[i].key, list[i].flow.assign.cpu, monotonic_ns())))
 			act_flow_delete(l, &list[i].key);
 	free(list);
 }
@@ -129,7 +129,8 @@ static int age(const struct steer_flow *f, void *data)
 	if (f->flow.assign.flags & SLUICE_FLOW_OPERATOR &&
 	    (int32_t)(a->now_ticks - f->flow.ticks) <= (int32_t)a->interval_ticks)
 		bucket_set_add(&a->l->operators_next, sluice_bucket_of(&f->key));
-	if (!f->flow.assign.flags && a->now_ticks - f->flow.ticks > a->idle_ticks &&
+	if ((!f->flow.assign.flags || f->flow.assign.flags & SLUICE_FLOW_TREE) &&
+	    a->now_ticks - f->flow.ticks > a->idle_ticks &&
 	    act_flow_delete(a->l, &f->key) == 0)
 		a->l->aged_out++;
 	return 0;

@@ -79,9 +79,12 @@ static int open_pins(struct steer *s)
 {
 	for (int i = 0; i < STEER_MAP_MAX; i++) {
 		s->map[i] = steer_open_pinned_map(s->dir, i);
+		if (s->map[i] == -ENOENT && steer_map_is_of_trees(i))
+			continue;
 		if (s->map[i] < 0)
 			return s->map[i];
 	}
+	steer_close_trees_unless_whole(s);
 	for (int i = 0; i < STEER_PROG_MAX; i++)
 		s->prog[i] = steer_open_pinned_prog(s->dir, i);
 	s->frags = s->prog[STEER_PROG_xdp_steer_frags] >= 0;
@@ -155,6 +158,7 @@ static void keep_variant(struct steer *s)
 static int adopt_attached(const struct site *site, struct steer **ret, struct sl_err *e)
 {
 	struct steer *s = new_at(site, e);
+	bool trees;
 	int r;
 
 	if (!s)
@@ -165,9 +169,16 @@ static int adopt_attached(const struct site *site, struct steer **ret, struct sl
 			   site->at.prog_id, strerror(-r));
 		goto fail;
 	}
+	steer_close_trees_unless_whole(s);
+	trees = s->map[STEER_MAP_trees] >= 0;
 	r = steer_load_object(s, 0, false, e);
 	if (r)
 		goto fail;
+	/* New ones, which the program that is attached does not know. */
+	for (int i = STEER_MAP_trees; i <= STEER_MAP_loads && !trees; i++) {
+		close(s->map[i]);
+		s->map[i] = -1;
+	}
 	keep_variant(s);
 	r = steer_open_maps(s, e);
 	if (r)

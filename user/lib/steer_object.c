@@ -186,6 +186,9 @@ static int map_array(struct steer *s, enum steer_map which, size_t value_size, b
 	void *p;
 	int r;
 
+	*ret = NULL;
+	if (s->map[which] < 0 && steer_map_is_of_trees(which))
+		return 0;
 	r = max_entries(s->map[which], &entries);
 	if (r)
 		return r;
@@ -195,6 +198,19 @@ static int map_array(struct steer *s, enum steer_map which, size_t value_size, b
 	s->mapped_bytes[which] = entries * value_size;
 	*ret = p;
 	return 0;
+}
+
+void steer_close_trees_unless_whole(struct steer *s)
+{
+	bool whole = true;
+
+	for (int i = STEER_MAP_trees; i <= STEER_MAP_loads; i++)
+		whole &= s->map[i] >= 0;
+	for (int i = STEER_MAP_trees; i <= STEER_MAP_loads && !whole; i++) {
+		if (s->map[i] >= 0)
+			close(s->map[i]);
+		s->map[i] = -1;
+	}
 }
 
 int steer_open_maps(struct steer *s, struct sl_err *e)

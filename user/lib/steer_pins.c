@@ -96,6 +96,8 @@ int steer_pin(struct steer *s, struct sl_err *e)
 		return sl_err(e, -errno, "cannot make the directory %s: %s", s->dir,
 			      strerror(errno));
 	for (i = 0; i < STEER_MAP_MAX && r >= 0; i++) {
+		if (s->map[i] < 0)
+			continue;
 		r = pin_one(s->dir, steer_map_pin[i], s->map[i]);
 		made_map[i] = r > 0;
 	}

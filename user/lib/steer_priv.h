@@ -25,6 +25,10 @@
 	X(candidates, "candidates")		\
 	X(order, "order")			\
 	X(events, "events")			\
+	X(trees, "trees")			\
+	X(tree_control, "tree_control")		\
+	X(tree_stats, "tree_stats")		\
+	X(loads, "loads")			\
 	X(cpus, "cpus")				\
 	X(cpus_frags, "cpus_frags")
 
@@ -34,6 +38,7 @@
 	X(sent, SLUICE_MAX_CPUS)		\
 	X(passed, SLUICE_PASS_SLOTS)		\
 	X(steer_stats, 1)			\
+	X(tree_stats, 1)			\
 	X(acks, SLUICE_MAX_CPUS)		\
 	X(cache4, SLUICE_CACHE_SLOTS)		\
 	X(cache6, SLUICE_CACHE_SLOTS)		\
@@ -48,6 +53,10 @@
 	X(passed, struct sluice_counter, false)			\
 	X(steer_stats, struct sluice_steer_stats, false)	\
 	X(deliver, struct sluice_deliver, false)		\
+	X(trees, struct sluice_tree_slot, true)			\
+	X(tree_control, struct sluice_tree_control, true)	\
+	X(tree_stats, struct sluice_tree_stats, false)		\
+	X(loads, struct sluice_cpu_load, true)			\
 	X(cache4, struct sluice_cached4, false)			\
 	X(cache6, struct sluice_cached6, false)
 
@@ -57,6 +66,12 @@ enum steer_map {
 #undef X
 	STEER_MAP_MAX,
 };
+
+/* Programs from before trees of steering do without; then all of these are absent. */
+static inline bool steer_map_is_of_trees(enum steer_map m)
+{
+	return m >= STEER_MAP_trees && m <= STEER_MAP_loads;
+}
 
 extern const char *const steer_map_pin[STEER_MAP_MAX];
 extern const char *const steer_map_name[STEER_MAP_MAX];
@@ -82,6 +97,12 @@ extern const char *const steer_prog_name[STEER_PROG_MAX];
 
 struct ring_buffer;
 
+/* What a target's ring was seen to hold at least, since that was last forgotten. */
+struct steer_ring {
+	__u64 least;
+	bool busy;			/* or its CPU was, so that it may never have been empty */
+};
+
 struct steer {
 	struct netdev dev;
 	char dir[STEER_DIR_SIZE];	/* of pins; "" for a private instance */
@@ -101,6 +122,8 @@ struct steer {
 	struct ring_buffer *ring;	/* made by the first use of events */
 	void (*each_event)(const struct sluice_flow_event *ev, void *data);
 	void *event_data;
+	struct steer_ring seen_ring[SLUICE_MAX_CPUS];
+	unsigned int looks;		/* at the rings, since then */
 };
 
 /* An empty instance for the interface; dev may be NULL for a private one. */
@@ -113,6 +136,10 @@ int steer_load_object(struct steer *s, __u32 max_flows, bool with_steer, struct 
 /* After all descriptors are there: mappings and sizes. */
 int steer_open_maps(struct steer *s, struct sl_err *e);
 int steer_ctl_run(struct steer *s, struct sluice_ctl *ctl);
+/* If one of the maps for trees is not there, closes the others. */
+void steer_close_trees_unless_whole(struct steer *s);
+/* New flows are not placed on these CPUs any more. */
+void steer_tree_forget(struct steer *s, const bool cpu[SLUICE_MAX_CPUS]);
 /* steer_read() without asking what is attached. */
 int steer_read_counters(struct steer *s, struct steer_snapshot *out, struct sl_err *e);
 int steer_write_targets(struct steer *s, const __u16 *cpus, size_t n, __u32 qsize,

@@ -159,6 +159,7 @@ static int take_away(struct steer *s, const bool *cpu, struct sl_err *e)
 	struct steer_scan scan = { 0 };
 	int r;
 
+	steer_tree_forget(s, cpu);
 	for (unsigned int i = 0; i < SLUICE_BUCKETS; i++)
 		if (s->buckets[i].flags & SLUICE_BUCKET_F_LEARNED &&
 		    s->buckets[i].learned_cpu < SLUICE_MAX_CPUS && cpu[s->buckets[i].learned_cpu])

@@ -460,23 +460,23 @@ SLUICE_ASSERT_SIZE(struct sluice_steer_stats, 15 * 8);
  * A tree is published without anybody waiting. There are two slots, and "active"
  * says which one decides. A writer fills the other one:
  *
- *   seq becomes odd, by compare and swap: there is one writer at a time
+ *   seq becomes odd
  *   the block is written
- *   seq becomes even, with release
- *   "active" is stored, with release: one word with the slot and the generation
+ *   seq becomes even
+ *   "active" is stored: one word with the slot and the generation
+ *
+ * each step after the one before it is visible. Writers exclude each other by flock()
+ * on the pin directory. One that died leaves seq odd, in the slot that is not active.
  *
  * A reader takes "active", then seq, then the generation in the block, walks, and
  * looks at seq once more. It takes no decision, counts "torn" and leaves the flow
  * with its bucket, if seq was odd or has changed, or if the generation is another:
  * the slot was given to the tree after next meanwhile. So what a decision says it is
- * of, it is of. A writer that died with seq odd is outlived: who finds seq odd and
- * the same for SLUICE_TREE_WRITER_MS may go on from there. That slot never is the
- * active one.
+ * of, it is of.
  *
  * A tree stays where it is when it is given up: "active" 0, in one store.
  */
 #define SLUICE_TREE_SLOTS	2
-#define SLUICE_TREE_WRITER_MS	100
 
 struct sluice_tree_slot {
 	__u32 seq;		/* odd while the block is written */
