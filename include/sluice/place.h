@@ -107,6 +107,11 @@ static inline void sluice_place_draw(__u64 hash, __u32 n, __u32 *first, __u32 *s
 		(*second)++;
 }
 
+static inline __u32 sluice_place_min(__u32 a, __u32 b)
+{
+	return a < b ? a : b;
+}
+
 /*
  * How loaded a CPU is taken to be, to choose between the two that were drawn: its load,
  * what the flows that came since may add (flow_ppm each), and a whole CPU for a
@@ -115,7 +120,10 @@ static inline void sluice_place_draw(__u64 hash, __u32 n, __u32 *first, __u32 *s
  */
 static inline __u64 sluice_place_score(const struct sluice_place_cpu *c, __u32 flow_ppm)
 {
-	return c->load + (__u64)c->fresh * flow_ppm + ((__u64)c->queue * SLUICE_TREE_PPM >> 9);
+	const __u64 queue = sluice_place_min(c->queue, SLUICE_PLACE_QUEUE_MAX);
+
+	return sluice_place_min(c->load, SLUICE_TREE_PPM) + (__u64)c->fresh * flow_ppm +
+	       (queue * SLUICE_TREE_PPM >> 9);
 }
 
 /* Whether the second of those that were drawn is the other CPU; the first, if they are equal. */
@@ -126,11 +134,6 @@ static inline bool sluice_place_second(const struct sluice_place_cpu *first,
 }
 
 /* --- the tree -------------------------------------------------------------- */
-
-static inline __u32 sluice_place_min(__u32 a, __u32 b)
-{
-	return a < b ? a : b;
-}
 
 static inline void sluice_place_features(const struct sluice_place_cpu *home,
 					 const struct sluice_place_cpu *other, __u32 mean_load,
