@@ -315,7 +315,7 @@ static void the_operator_decides(void **state)
 	end(w);
 }
 
-/* The shipped model knows what it was made from; a queue that behaves like nothing else gets the static one. */
+/* A model that knows what it was made from leaves a queue like no other to the static one. */
 static void what_is_new_falls_back(void **state)
 {
 	struct ecn_interval in;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* "sluice policy": which policy sets the ECN thresholds, what is on trial, and what became of others. */
+/* "sluice policy": who sets the ECN thresholds, what is on trial, and what became of others. */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>

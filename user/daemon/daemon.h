@@ -17,8 +17,8 @@
  *     background.c    has a thread learn from it (learner.c), and takes its candidates
  *
  * and api.c answers "sluice" over a socket. One thread but for that one, with
- * which it shares nothing; what could take long has a budget. Should the daemon die all the same, leases run out and the
- * kernel side returns to its baselines.
+ * which it shares nothing; what could take long has a budget. Should the daemon
+ * die all the same, leases run out and the kernel side returns to its baselines.
  */
 #ifndef SLUICE_DAEMON_DAEMON_H
 #define SLUICE_DAEMON_DAEMON_H

@@ -65,8 +65,8 @@ static bool interval_fits(const struct daemon *d, struct queue *q)
 	if (ms * INTERVAL_FACTOR >= made_for_ms && ms <= made_for_ms * INTERVAL_FACTOR)
 		return true;
 	if (!q->tree.told)
-		log_info("%s %s: tree_interval_ms is %u; the daemon evaluates the tree. Set it to %.0f, "
-			 "and the qdisc does", q->now.id.ifname, q->now.id.parent, ms, made_for_ms);
+		log_info("%s %s: tree_interval_ms is %u; the daemon evaluates the tree. Set it to "
+			 "%.0f, and the qdisc does", q->now.id.ifname, q->now.id.parent, ms, made_for_ms);
 	q->tree.told = true;
 	return false;
 }

@@ -320,16 +320,17 @@ static void judge_shadow(struct daemon *d, uint64_t now)
 	    s->decisions + s->failed < SHADOW_DECISIONS)
 		return;
 	if (s->failed || s->clamped > SHADOW_CLAMPED_MAX * (double)s->decisions) {
-		snprintf(why, sizeof(why), "in the shadow %llu of %llu decisions failed, %llu were out of "
-			 "bounds", (unsigned long long)s->failed,
+		snprintf(why, sizeof(why),
+			 "in the shadow %llu of %llu decisions failed, %llu were out of bounds",
+			 (unsigned long long)s->failed,
 			 (unsigned long long)(s->decisions + s->failed),
 			 (unsigned long long)s->clamped);
 		policies_event(d, "refused", &p->candidate, why, NULL);
 		drop_candidate(d);
 		stand_by(p, now);
 	} else if (begin_trial(p, false, now) == 0) {
-		snprintf(why, sizeof(why), "after %llu decisions in the shadow, on average %.1f octaves "
-			 "from what was in force", (unsigned long long)s->decisions,
+		snprintf(why, sizeof(why), "after %llu decisions in the shadow, on average %.1f "
+			 "octaves from what was in force", (unsigned long long)s->decisions,
 			 s->octaves / (double)s->decisions);
 		policies_spend(p, p->settings.trials.alpha);
 		policies_event(d, "trial", &p->candidate, why, NULL);
@@ -340,18 +341,20 @@ static void judge_trial(struct daemon *d, uint64_t now)
 {
 	struct policies *p = d->policies;
 	struct trial_report report;
+	const char *why;
 
 	trial_report(p->trial, &report);
 	if (report.verdict == TRIAL_RUNNING)
 		return;
+	why = trial_verdict_text(report.verdict);
 	if (p->stage == STAGE_WATCH) {
-		policies_event(d, "taken back", &p->incumbent, trial_verdict_text(report.verdict), &report);
+		policies_event(d, "taken back", &p->incumbent, why, &report);
 		take_back(d, now);
 	} else if (report.verdict == TRIAL_BETTER) {
-		policies_event(d, "promoted", &p->candidate, trial_verdict_text(report.verdict), &report);
+		policies_event(d, "promoted", &p->candidate, why, &report);
 		take_over(d, now);
 	} else {
-		policies_event(d, "rejected", &p->candidate, trial_verdict_text(report.verdict), &report);
+		policies_event(d, "rejected", &p->candidate, why, &report);
 		drop_candidate(d);
 		stand_by(p, now);
 	}
@@ -416,16 +419,17 @@ int policies_offer(struct daemon *d, struct model *m, const char *name, const ch
 	int r;
 
 	if (!p)
-		return sl_err(e, -EPERM, "[ecn] policy is not one that has candidates: model or learn");
+		return sl_err(e, -EPERM, "[ecn] policy is neither model nor learn");
 	if (p->pinned)
-		return sl_err(e, -EPERM, "%s is pinned: 'sluice policy unpin' first", p->incumbent.name);
+		return sl_err(e, -EPERM, "%s is pinned: 'sluice policy unpin' first",
+			      p->incumbent.name);
 	if (p->candidate.kind != ENTRY_NONE)
 		return sl_err(e, -EBUSY, "%s is on trial; 'sluice policy rollback' ends that",
 			      p->candidate.name);
 	used = policies_budget_used(p);
 	if (used + p->settings.trials.alpha > p->settings.trials.error_budget + 1e-9)
-		return sl_err(e, -EPERM, "the error budget is used up: %g of %g in the latest seven days",
-			      used, p->settings.trials.error_budget);
+		return sl_err(e, -EPERM, "the error budget is used up: %g of %g in the latest "
+			      "seven days", used, p->settings.trials.error_budget);
 	r = entry_of_model(m, name, &one, e);
 	if (r < 0)
 		return r;
@@ -452,7 +456,7 @@ int policies_promote(struct daemon *d, struct model *m, const char *name, struct
 	int r;
 
 	if (!p)
-		return sl_err(e, -EPERM, "[ecn] policy is not one that is promoted: model or learn");
+		return sl_err(e, -EPERM, "[ecn] policy is neither model nor learn");
 	r = entry_of_model(m, name, &one, e);
 	if (r < 0)
 		return r;

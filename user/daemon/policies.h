@@ -8,9 +8,9 @@
  *	candidate	wants to act: offered by the operator, by the learner, or for another chance
  *	previous	was the incumbent before this one
  *
- * A candidate runs in the *shadow* first: it sees what the queues do and says what it would do. Then there is a *trial*,
- * and while there is none the incumbent is *watched* (guard/trial.h). A trial costs a part of the
- * error budget of a week, and there is none when it is used up.
+ * A candidate runs in the *shadow* first: it sees what the queues do and says what it would do.
+ * Then there is a *trial*, and while there is none the incumbent is *watched* (guard/trial.h). A
+ * trial costs a part of the error budget of a week, and there is none when it is used up.
  *
  * In a trial or under watch a queue is of one arm after the other. Each arm has a policy of its own for each
  * queue, and goes on from the setting that it left.

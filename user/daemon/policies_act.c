@@ -34,7 +34,9 @@ enum trial_arm policies_arm(struct daemon *d, const struct queue *q, uint64_t no
 
 static int make_policy(struct queue_arm *a, const struct entry *entry)
 {
-	return a->policy || entry->kind != ENTRY_MODEL ? 0 : policy_new(&entry->model, &a->policy, NULL);
+	if (a->policy || entry->kind != ENTRY_MODEL)
+		return 0;
+	return policy_new(&entry->model, &a->policy, NULL);
 }
 
 static struct qdisc_triple baseline(const struct queue *q)
@@ -90,7 +92,7 @@ static void run_shadow(struct daemon *d, struct queue *q, const struct ecn_inter
 	p->shadow.octaves += fabs(log2((t.qth_min + 1.0) / (in->setting.qth_min + 1.0)));
 }
 
-/* A state like none that the policy was made from: then nothing is known of what it does, and the static one decides. */
+/* A state like none that the policy was made from: nothing is known of what it does there. */
 static bool is_novel(struct policies *p, struct queue_arm *a, const struct entry *entry,
 		     const struct ecn_interval *in)
 {
@@ -171,7 +173,9 @@ const struct model *policies_tree(const struct daemon *d, const struct queue *q)
 	if (q->acting == TRIAL_ARMS || q->arm[q->acting].novel)
 		return NULL;
 	e = entry_of(d->policies, q->acting);
-	return e->kind == ENTRY_MODEL && !strcmp(e->model.kind, policy_qtree.name) ? &e->model : NULL;
+	if (e->kind != ENTRY_MODEL || strcmp(e->model.kind, policy_qtree.name))
+		return NULL;
+	return &e->model;
 }
 
 void policies_interrupt(struct daemon *d, struct queue *q)

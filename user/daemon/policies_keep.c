@@ -84,10 +84,10 @@ void policies_event(struct daemon *d, const char *event, const struct entry *abo
 	while (json_array_size(p->history) > HISTORY_MAX)
 		json_array_remove(p->history, 0);
 	if (report)
-		log_notice("policy %s (%s) %s: %s; J over the incumbent's %.3f [%.3f, %.3f], over the static "
-			   "one's %.3f [%.3f, %.3f], %llu blocks", about->name, entry_kind_name(about),
-			   event, reason, report->mean[0], report->low[0], report->high[0],
-			   report->mean[1], report->low[1], report->high[1],
+		log_notice("policy %s (%s) %s: %s; J over the incumbent's %.3f [%.3f, %.3f], over "
+			   "the static one's %.3f [%.3f, %.3f], %llu blocks", about->name,
+			   entry_kind_name(about), event, reason, report->mean[0], report->low[0],
+			   report->high[0], report->mean[1], report->low[1], report->high[1],
 			   (unsigned long long)report->blocks);
 	else
 		log_notice("policy %s (%s) %s: %s", about->name, entry_kind_name(about), event,

@@ -141,7 +141,7 @@ static void write_failed(struct queue *q, uint64_t now, int r, const struct sl_e
 	q->state = QUEUE_write_failed;
 }
 
-/* What is wanted goes through the guard, and what it makes of that into force; -errno: a write failed. */
+/* Puts into force what the guard makes of a wish; -errno: a write failed. */
 static int carry_out(struct daemon *d, struct queue *q, const struct guard_queue *gq,
 		     const struct ecn_decision *want, uint64_t now, enum guard_verdict *verdict)
 {

@@ -66,8 +66,8 @@ int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size
 int qdisc_write_learned(const struct qdisc_id *id, const struct qdisc_triple *t, __u32 lease_ms,
 			__u32 generation, struct sl_err *e);
 /*
- * Writes a block to the file "tree": loads a tree, or, a header alone, renews its lease (-ESTALE: it is not
- * loaded any more) or gives it up.
+ * Writes a block to the file "tree": loads a tree, or, a header alone, renews its lease (-ESTALE:
+ * it is not loaded any more) or gives it up.
  */
 struct sluice_tree;
 int qdisc_write_tree(const struct qdisc_id *id, const struct sluice_tree *t, size_t size,
