@@ -15,6 +15,7 @@
 #include "policy/fitted.h"
 #include "policy/learned.h"
 #include "policy/network.h"
+#include "policy/novelty.h"
 #include "policy/policy.h"
 
 /* C = 25 MB/s, RTT = 2 ms: C * RTT = 50 KB. Half of C is sent, all through a backlog. */
@@ -396,12 +397,16 @@ static void built_in(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
+		struct novelty *n;
 		struct policy *p;
 		struct model m;
 
 		assert_int_equal(model_read(name[i][0], &m, &e), 0);
 		assert_string_equal(m.kind, name[i][1]);
 		assert_int_equal(policy_new(&m, &p, &e), 0);
+		assert_int_equal(novelty_of(&m, &n), 0);
+		assert_non_null(n);
+		novelty_free(n);
 		policy_free(p);
 		model_free(&m);
 	}

@@ -104,7 +104,7 @@ static float score(const struct novelty *n, const double *x)
 		sum += sqrtf(near[i]) / NEIGHBOURS;
 	/* All are too far for a number: further than any other. */
 	sum = found == NEIGHBOURS && isfinite(sum) ? sum / (1 + sum) : 1;
-	return sum + (n->support && n->support[leaf(&n->tree.cart, x)] < NEIGHBOURS);
+	return sum + (n->support && !n->support[leaf(&n->tree.cart, x)]);
 }
 
 double novelty_p(const struct novelty *n, const double *x)

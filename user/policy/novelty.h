@@ -12,8 +12,9 @@
  * false alarms come together.
  *
  * How far is the mean distance to the nearest of the reference, features being scaled to one standard
- * deviation. A leaf of a qtree that fewer of the reference are in than are looked at is further than
- * any other: nothing is known of what it does.
+ * deviation. A leaf of a qtree that none of the reference is in is further than any other: nothing is
+ * known of what it does. (To ask for three in a leaf took all power from high confidences: many leaves are
+ * rare ones, and one state in twenty of training is in such.)
  *
  * A confidence of 0.9 as a threshold means significance 0.1: one state in ten of those the model
  * knows is taken for a new one.
