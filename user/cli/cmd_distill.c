@@ -17,6 +17,7 @@
 #include "policy/verify.h"
 
 #define DEPTHS_MAX	16
+#define ORACLE		"oracle"	/* in place of a model */
 
 struct distilling {
 	struct lab_files files, test_files;
@@ -246,7 +247,7 @@ static int write_qtree(const struct distilling *d, const struct row *row)
 {
 	const struct distill_queue q = target(d);
 	struct qtree t = {
-		.teacher_crc = model_crc(&d->model), .depth = row->depth,
+		.teacher_crc = strcmp(d->teacher, ORACLE) ? model_crc(&d->model) : 0, .depth = row->depth,
 		.round = row->report.round, .states = row->report.states,
 		.start = first_ratio(d, &q), .rules = d->limits.rules, .cart = row->cart,
 	};
@@ -350,14 +351,14 @@ static int distill(const struct cli *cli, struct distilling *d)
 	struct distill_ecn ecn = {
 		.files = lab_files_mix(&d->files, d->epochs, d->rate_percent),
 		.par = { d->jobs, lab_progress_tick, &d->progress },
-		.teacher = &d->model, .limits = &d->limits, .calm = d->calm, .seed = d->mix_seed,
+		.teacher = &d->model, .oracle = !strcmp(d->teacher, ORACLE), .limits = &d->limits, .calm = d->calm, .seed = d->mix_seed,
 		.judge_seed = d->mix_seed + 1, .mixes = d->mixes, .judge_mixes = d->judge_mixes,
 	};
 	struct policy *p;
 	struct sl_err e;
 	int r;
 
-	if (model_read(d->teacher, &d->model, &e))
+	if (model_read(ecn.oracle ? MODEL_SHIPPED : d->teacher, &d->model, &e))
 		return cli_fail_err(&e);
 	if (policy_new(&d->model, &p, &e))
 		return cli_fail("%s: %s", d->teacher, e.text);

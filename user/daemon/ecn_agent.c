@@ -336,8 +336,13 @@ static int greedy_row(const struct ecn_agent *a, const struct ecn_scene *s, bool
 {
 	const uint64_t updates = ddqn_updates(a->ddqn);
 	const int best = best_row(s->q, s->rows);
+	int least = 0;
 	char step[48];
 
+	for (int i = 1; i < s->rows; i++)
+		if (s->q[i] < s->q[least])
+			least = i;
+	out->q_least = s->q[least];
 	out->q_best = s->q[best];
 	out->q_current = s->q[0];
 

@@ -76,7 +76,7 @@ struct ecn_decision {
 	int action;		/* index into the grid */
 	bool explored;
 	float probability;	/* of what was chosen, at the time; 0: nothing was */
-	float q_best, q_current;
+	float q_best, q_current, q_least;	/* of the candidates */
 	double reward;		/* of the interval just ended */
 	bool reward_valid;	/* false: idle interval, not learned from */
 	char reason[96];

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "daemon/reward_ecn.h"
+#include "policy/lab.h"
+#include "policy/learned.h"
 #include "policy/network.h"
 #include "policy/qtree.h"
 
@@ -44,20 +46,65 @@ static double octaves(const struct ecn_interval *in, double bytes)
 int distill_ecn_label(struct policy *teacher, const struct ecn_interval *in,
 		      const double x[FEATURES], double next_bytes, double *cost)
 {
-	double regret[POLICY_TEMPLATES];
+	double regret[POLICY_TEMPLATES], gap = 1;
 	int r = network_regret(teacher, x, regret);
 
+	if (r == -EINVAL)
+		r = learned_log_odds(teacher, x, regret);
 	if (!r) {
 		interpolate(regret, cost);
-	} else if (r == -EINVAL) {
-		for (int c = 0; c < DISTILL_CLASSES; c++) {
-			const double away = distill_template(c) - octaves(in, next_bytes);
-
-			cost[c] = away * away;
-		}
-		r = 0;
+		return 0;
 	}
-	return r;
+	if (r != -EINVAL)
+		return r;
+	r = learned_q_gap(teacher, &gap);
+	if (r && r != -EINVAL)
+		return r;
+	for (int c = 0; c < DISTILL_CLASSES; c++) {
+		const double away = distill_template(c) - octaves(in, next_bytes);
+
+		cost[c] = gap * away * away;
+	}
+	return 0;
+}
+
+/* --- what the simulator says ---------------------------------------------------------------- */
+
+/* A lab of one mix, which knows what each static threshold costs on it. */
+struct oracle {
+	struct lab lab;
+	struct mix mix;
+	struct lab_cell cell[LAB_STEPS];
+};
+
+static int ask_oracle(const struct mix_files *files, const struct mix *m, struct oracle **ret)
+{
+	struct oracle *o = calloc(1, sizeof(*o));
+	int r = o ? 0 : -ENOMEM;
+
+	for (unsigned int k = 0; !r && k < LAB_STEPS; k++) {
+		const double bytes = lab_step_bytes(k);
+		struct model step = { 0 };
+
+		r = model_set_numbers(&step, policy_static.name, &bytes, 1);
+		if (!r)
+			r = lab_run_model(files, m, 0, &step, &o->cell[k].out);
+		model_free(&step);
+	}
+	if (r) {
+		free(o);
+		return r;
+	}
+	o->mix = *m;
+	o->lab = (struct lab){ .files = *files, .n = 1, .mix = &o->mix, .cell = &o->cell };
+	*ret = o;
+	return 0;
+}
+
+static void oracle_label(const struct oracle *o, const struct distill_queue *q, double *cost)
+{
+	for (int c = 0; c < DISTILL_CLASSES; c++)
+		cost[c] = lab_regret(&o->lab, 0, distill_action(q, c).qth_min);
 }
 
 static unsigned int best_class(const double *cost)
@@ -88,10 +135,13 @@ struct acting {
 	const struct distill_ecn *d;
 	const struct cart *tree;	/* NULL: the teacher acts */
 	struct policy *teacher;
+	struct oracle *oracle;		/* NULL: it is the teacher who is asked */
+	unsigned int step;		/* that is in force where the oracle acts */
 	struct sluice_tree block;
 	struct distill_queue queue;	/* that the block is for */
 	struct sluice_tree_sample sample;
 	struct policy_watch watch;
+	bool unlabelled;		/* nothing is known of the states of this run */
 };
 
 int distill_ecn_tree(const struct distill_ecn *d, const struct cart *tree,
@@ -143,6 +193,8 @@ static int act(struct acting *a, const struct ecn_interval *in, struct qdisc_tri
 		r = policy_decide(a->teacher, in, &teachers);
 	if (r < 0)
 		return r;
+	if (a->d->oracle)
+		teachers = policy_step(in, lab_step_bytes(a->step));
 	seen = ecn_interval_active(in) && policy_watch(&a->watch, in, x);
 	if (!a->tree)
 		*t = teachers;
@@ -150,14 +202,17 @@ static int act(struct acting *a, const struct ecn_interval *in, struct qdisc_tri
 		return 0;
 	next = a->tree ? by_block(a) : teachers;
 	*t = next;
-	if (run->n < WINDOWS) {
+	if (run->n < WINDOWS && !a->unlabelled) {
 		struct visited *at = &run->at[run->n++];
 
 		distill_features(&a->queue, &a->sample, at->x);
 		at->queue = a->queue;
 		at->now = octaves(in, in->setting.qth_min);
 		at->takes = octaves(in, next.qth_min);
-		r = distill_ecn_label(a->teacher, in, x, teachers.qth_min, at->cost);
+		if (a->oracle)
+			oracle_label(a->oracle, &a->queue, at->cost);
+		else
+			r = distill_ecn_label(a->teacher, in, x, teachers.qth_min, at->cost);
 	}
 	a->sample = (struct sluice_tree_sample){ 0 };
 	return r;
@@ -174,6 +229,8 @@ static int run_mix(const struct mix_files *files, const struct mix *m, struct ac
 	world_interval(m, &in);
 	policy_reset(a->teacher);
 	t = policy_start(a->teacher, &in);
+	if (a->d->oracle && !a->tree)
+		t = policy_step(&in, lab_step_bytes(a->step));
 	r = world_new(files, m, 0, &t, &w);
 	if (r)
 		return r;
@@ -190,12 +247,37 @@ static int run_mix(const struct mix_files *files, const struct mix *m, struct ac
 	return r;
 }
 
+/* A cost is all that judging asks for; scoring asks for labels, too. */
+enum why { JUDGE, SCORE, LEARN };
+
 struct round {
 	const struct distill_ecn *d;
 	const struct cart *tree;
 	uint64_t seed;
 	size_t first;
+	enum why why;
 };
+
+/*
+ * The oracle acts by one threshold for all of a run: to learn from, each in its turn, to be judged
+ * against, the best. What a state of a mix with two phases costs it does not know.
+ */
+static int consult(const struct round *round, const struct mix *m, size_t i, struct acting *a)
+{
+	const bool standard = round->why == JUDGE && !round->tree;
+	int r;
+
+	if (!round->d->oracle)
+		return 0;
+	a->unlabelled = m->phases > 1 || round->why == JUDGE;
+	a->step = i % LAB_STEPS;
+	if (a->unlabelled && !standard)
+		return 0;
+	r = ask_oracle(&round->d->files, m, &a->oracle);
+	if (!r && standard)
+		a->step = lab_best(&a->oracle->lab, 0);
+	return r;
+}
 
 static int run_task(void *ctx, size_t i, void *result)
 {
@@ -207,16 +289,19 @@ static int run_task(void *ctx, size_t i, void *result)
 	if (r)
 		return r;
 	mix_draw(&round->d->files, round->seed, round->first + i, &m);
-	r = run_mix(&round->d->files, &m, &a, result);
+	r = consult(round, &m, round->first + i, &a);
+	if (!r)
+		r = run_mix(&round->d->files, &m, &a, result);
 	policy_free(a.teacher);
+	free(a.oracle);
 	return r;
 }
 
 /* The caller frees what is returned; NULL: *r says why. */
 static struct run *run_all(const struct distill_ecn *d, const struct cart *tree, uint64_t seed,
-			   size_t first, size_t mixes, int *r)
+			   size_t first, size_t mixes, enum why why, int *r)
 {
-	struct round round = { d, tree, seed, first };
+	struct round round = { d, tree, seed, first, why };
 	struct run *run = calloc(mixes, sizeof(*run));
 
 	*r = run ? par_run(&d->par, mixes, run_task, &round, run, sizeof(*run)) : -ENOMEM;
@@ -238,7 +323,7 @@ static int visit(void *ctx, unsigned int round, const struct cart *tree, struct 
 	int r = 0;
 
 	if (tree || !d->first.n) {
-		run = run_all(d, tree, d->seed, round * d->mixes, d->mixes, &r);
+		run = run_all(d, tree, d->seed, round * d->mixes, d->mixes, LEARN, &r);
 		if (!run)
 			return r;
 	}
@@ -262,7 +347,7 @@ static int judge(void *ctx, const struct cart *tree, double *cost)
 	struct distill_ecn *d = ctx;
 	double sum = 0;
 	int r;
-	struct run *run = run_all(d, tree, d->judge_seed, 0, d->judge_mixes, &r);
+	struct run *run = run_all(d, tree, d->judge_seed, 0, d->judge_mixes, JUDGE, &r);
 
 	if (!run)
 		return r;
@@ -326,9 +411,9 @@ int distill_ecn_score(const struct distill_ecn *d, const struct mix_files *files
 	int r;
 
 	test.files = *files;
-	teachers = run_all(&test, NULL, seed, 0, mixes, &r);
+	teachers = run_all(&test, NULL, seed, 0, mixes, JUDGE, &r);
 	if (teachers)
-		ours = run_all(&test, tree, seed, 0, mixes, &r);
+		ours = run_all(&test, tree, seed, 0, mixes, SCORE, &r);
 	for (size_t i = 0; ours && i < mixes; i++) {
 		const double loss = log(ours[i].out.cost / teachers[i].out.cost);
 

@@ -7,8 +7,11 @@
  * quarter, the tree is compiled anew, as the daemon would load it anew (qtree.h is such a tree as a policy).
  *
  * What the teacher says of a state: the network its regrets, between templates by interpolation, so
- * that a wrong answer counts for what it costs; any other policy the setting that it would choose, an
- * answer counting for its distance from there in octaves, squared. The teacher sees all it knows to
+ * that a wrong answer counts for what it costs; ppo in the same way how much less probable than its
+ * best it holds each template to be; any other policy the setting that it would choose, an answer
+ * counting for its distance from there in octaves, squared, and with ddqn times the Q gap of that
+ * decision (the weight of VIPER's paper). The oracle says what each threshold costs on the whole mix,
+ * of mixes with one phase; it is none of the policies, and what acts meanwhile is a static threshold. The teacher sees all it knows to
  * see. What the tree cannot see is averaged over in its leaves.
  */
 #ifndef SLUICE_DISTILL_ECN_H
@@ -27,6 +30,7 @@ struct distill_ecn {
 	struct mix_files files;
 	struct par par;
 	const struct model *teacher;
+	bool oracle;		/* is the teacher; the model has the beginnings of runs alone */
 	const struct verify_limits *limits;	/* rules that the tree is made to keep; NULL: none */
 	double calm;		/* what an octave away from the setting in force costs, squared */
 	uint64_t seed, judge_seed;	/* of the mixes to learn from, and to choose a round by */

@@ -38,6 +38,7 @@ struct learned {
 	struct policy_watch watch;
 	double start;
 	struct ecn_agent *agent;
+	double q_gap;		/* of its last decision */
 	struct ppo *ppo;
 };
 
@@ -83,6 +84,7 @@ static int decide_ddqn(struct policy *p, const struct ecn_interval *in, struct q
 	if (r)
 		return r;
 	*t = d.triple;
+	l->q_gap = d.q_best - d.q_least;
 	ecn_agent_applied(l->agent, 0, true);
 	return 0;
 }
@@ -121,18 +123,25 @@ static int init_ppo(struct policy *p, const struct model *m)
 	return r && r != -ENOMEM ? -EBADMSG : r;
 }
 
+static void ppo_row(const double x[FEATURES], float row[FITTED_CONTEXT])
+{
+	double context[FITTED_CONTEXT];
+
+	fitted_context(x, context);
+	for (int i = 0; i < FITTED_CONTEXT; i++)
+		row[i] = context[i];
+}
+
 static int decide_ppo(struct policy *p, const struct ecn_interval *in, struct qdisc_triple *t)
 {
 	struct learned *l = (struct learned *)p;
-	double x[FEATURES], context[FITTED_CONTEXT];
+	double x[FEATURES];
 	float row[FITTED_CONTEXT];
 	int action;
 
 	if (!policy_watch(&l->watch, in, x))
 		return 0;
-	fitted_context(x, context);
-	for (int i = 0; i < FITTED_CONTEXT; i++)
-		row[i] = context[i];
+	ppo_row(x, row);
 	action = ppo_greedy(l->ppo, row, NULL, NULL);
 	if (action < 0)
 		return action;
@@ -153,3 +162,36 @@ static void reset_ppo(struct policy *p)
 
 LEARNED(ddqn);
 LEARNED(ppo);
+
+/* --- what decisions are worth ------------------------------------------------------------- */
+
+int learned_q_gap(const struct policy *p, double *gap)
+{
+	const struct learned *l = (const struct learned *)p;
+
+	if (p->ops != &policy_ddqn)
+		return -EINVAL;
+	if (!isfinite(l->q_gap))
+		return -EDOM;
+	*gap = l->q_gap;
+	return 0;
+}
+
+int learned_log_odds(struct policy *p, const double x[FEATURES], double odds[POLICY_TEMPLATES])
+{
+	float row[FITTED_CONTEXT], log_p[POLICY_TEMPLATES], most = -INFINITY;
+	int r;
+
+	if (p->ops != &policy_ppo)
+		return -EINVAL;
+	ppo_row(x, row);
+	r = ppo_log_probabilities(((struct learned *)p)->ppo, row, log_p);
+	for (int k = 0; !r && k < POLICY_TEMPLATES; k++) {
+		if (!isfinite(log_p[k]))
+			return -EDOM;
+		most = fmaxf(most, log_p[k]);
+	}
+	for (int k = 0; !r && k < POLICY_TEMPLATES; k++)
+		odds[k] = most - log_p[k];
+	return r;
+}

@@ -16,4 +16,15 @@ int learned_set(struct model *m, const char *kind, double start, const void *blo
 /* NULL: not of that form. */
 const void *learned_blob(const struct model *m, double *start, size_t *size);
 
+/*
+ * What a decision is worth to a learner, for those who imitate it. ddqn: by how much the best of the
+ * candidates of its last decision is better than the worst, in reward. ppo: for each template
+ * how much less probable it is than the most probable one, as a logarithm; that stands for an
+ * advantage (exactly so for a policy that maximises reward and entropy). -EINVAL: of another kind;
+ * -EDOM: not finite.
+ */
+struct policy;
+int learned_q_gap(const struct policy *p, double *gap);
+int learned_log_odds(struct policy *p, const double x[FEATURES], double odds[POLICY_TEMPLATES]);
+
 #endif

@@ -405,6 +405,23 @@ int ppo_greedy(struct ppo *p, const float *x, const uint8_t *feasible, float *va
 	return best < 0 ? -ENOENT : best;
 }
 
+int ppo_log_probabilities(struct ppo *p, const float *x, float *log_p)
+{
+	const float *out;
+	float most = -INFINITY, sum = 0;
+
+	if (p->config.continuous)
+		return -EINVAL;
+	out = mlp_forward(&p->policy.mlp, &p->policy.one, x, 1);
+	for (unsigned int i = 0; i < p->config.actions; i++)
+		most = fmaxf(most, out[i]);
+	for (unsigned int i = 0; i < p->config.actions; i++)
+		sum += expf(out[i] - most);
+	for (unsigned int i = 0; i < p->config.actions; i++)
+		log_p[i] = out[i] - most - logf(sum);
+	return 0;
+}
+
 /* --- saving ------------------------------------------------------------------- */
 
 static void blob_parts(const struct ppo *p, struct blob_part part[BLOB_PARTS])

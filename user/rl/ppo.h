@@ -68,6 +68,8 @@ void ppo_set_learning_rate(struct ppo *p, float rate);
 
 /* The likeliest action, or the mean into value. */
 int ppo_greedy(struct ppo *p, const float *x, const uint8_t *feasible, float *value);
+/* The logarithms of all choices' probabilities. -EINVAL: the actions are numbers. */
+int ppo_log_probabilities(struct ppo *p, const float *x, float *log_p);
 
 /*
  * Both networks, the deviations and the optimiser's state, not the store; as ddqn_save() and
