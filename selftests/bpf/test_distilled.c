@@ -2,6 +2,8 @@
 /*
  * A tree as it comes from distillation decides alike in user space, in BPF and as C source: on random
  * states, and on those that a queue in the simulator goes through.
+ *
+ *	test_distilled [DIR]	that of build/selftests/lab/record_states, with its states, too
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,6 +24,7 @@
 #include "policy/verify.h"
 #include "lib/rng.h"
 #include "policy/world.h"
+#include "bpf/tree_batch.h"
 
 #define RANDOM		1000000
 #define RECORDED	3000
@@ -35,25 +39,41 @@ struct ways {
 	struct sluice_tree tree;
 	struct bpf_object *obj;
 	int prog;
+	struct tree_batch_state *batch;	/* the BPF program's, in its map */
+	unsigned int waiting;		/* states in it */
 	unsigned int (*source)(const unsigned int *f);
 	unsigned char seen[SLUICE_TREE_MAX_CELLS];
 	unsigned int actions, states;
 };
 
+static void compare_batch(struct ways *w)
+{
+	struct tree_batch_ctx ctx = { w->waiting };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
+
+	assert_int_equal(bpf_prog_test_run_opts(w->prog, &opts), 0);
+	assert_int_equal(opts.retval, 0);
+	for (unsigned int i = 0; i < w->waiting; i++, w->states++) {
+		const struct tree_batch_state *s = &w->batch[i];
+		const __u32 cell = sluice_tree_walk(&w->tree, s->feature);
+
+		if (s->cell != cell || w->source(s->feature) != cell)
+			fail_msg("state %u: cell %u, BPF %u, C source %u", w->states, cell, s->cell,
+				 w->source(s->feature));
+		w->actions += !w->seen[cell];
+		w->seen[cell] = 1;
+	}
+	w->waiting = 0;
+}
+
 static void compare(struct ways *w, const __u32 f[SLUICE_TREE_F_NR])
 {
-	struct { __u32 feature[SLUICE_TREE_F_NR], cell; } ctx = { .cell = ~0u };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
-	const __u32 cell = sluice_tree_walk(&w->tree, f);
+	struct tree_batch_state *s = &w->batch[w->waiting++];
 
-	memcpy(ctx.feature, f, sizeof(ctx.feature));
-	assert_int_equal(bpf_prog_test_run_opts(w->prog, &opts), 0);
-	if (ctx.cell != cell || w->source(f) != cell)
-		fail_msg("state %u: cell %u, BPF %u, C source %u", w->states, cell, ctx.cell,
-			 w->source(f));
-	w->actions += !w->seen[cell];
-	w->seen[cell] = 1;
-	w->states++;
+	memcpy(s->feature, f, sizeof(s->feature));
+	s->cell = ~0u;
+	if (w->waiting == TREE_BATCH)
+		compare_batch(w);
 }
 
 static int grow(struct cart *tree, struct rng *rng, unsigned int depth)
@@ -78,10 +98,13 @@ static void load(struct ways *w)
 	void *lib;
 	FILE *to;
 
-	w->obj = bpf_object__open_file("build/selftests/bpf/tree.bpf.o", NULL);
+	w->obj = bpf_object__open_file("build/selftests/bpf/tree_batch.bpf.o", NULL);
 	assert_non_null(w->obj);
 	assert_int_equal(bpf_object__load(w->obj), 0);
-	w->prog = bpf_program__fd(bpf_object__find_program_by_name(w->obj, "tree_walk"));
+	w->prog = bpf_program__fd(bpf_object__find_program_by_name(w->obj, "walk_states"));
+	w->batch = mmap(NULL, TREE_BATCH * sizeof(*w->batch), PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_object__find_map_fd_by_name(w->obj, "states"), 0);
+	assert_true(w->batch != MAP_FAILED);
 	assert_int_equal(bpf_map_update_elem(bpf_object__find_map_fd_by_name(w->obj, "tree"),
 					     &zero, &w->tree, BPF_ANY), 0);
 	assert_non_null(mkdtemp(dir));
@@ -120,6 +143,7 @@ static void random_states(struct ways *w, struct rng *rng)
 		}
 		compare(w, f);
 	}
+	compare_batch(w);
 	free(box);
 }
 
@@ -148,7 +172,14 @@ static void recorded_states(struct ways *w)
 		t = (struct qdisc_triple){ a->qth_min, a->qth_max, a->max_p };
 		world_set(world, &t);
 	} while (!last);
+	compare_batch(w);
 	world_free(world);
+}
+
+static void unload(struct ways *w)
+{
+	munmap(w->batch, TREE_BATCH * sizeof(*w->batch));
+	bpf_object__close(w->obj);
 }
 
 static void the_same_everywhere(void **state)
@@ -180,15 +211,70 @@ static void the_same_everywhere(void **state)
 	recorded_states(&w);
 	assert_int_equal(w.states, RANDOM + RECORDED);
 	assert_true(w.actions > 1);
-	bpf_object__close(w.obj);
+	unload(&w);
 }
 
-int main(void)
+/* --- what was recorded elsewhere ------------------------------------------------------------- */
+
+static const char *recorded;	/* a directory, or NULL */
+
+static FILE *open_recorded(const char *name)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", recorded, name);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	return f;
+}
+
+static void as_recorded(void **state)
+{
+	const struct verify_limits limits = verify_limits_default();
+	struct sluice_tree_sample sample;
+	struct ways w = { .actions = 0 };
+	unsigned int random, all;
+	struct rng rng;
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	if (!recorded)
+		skip();
+	f = open_recorded("tree");
+	n = fread(&w.tree, 1, sizeof(w.tree), f);
+	fclose(f);
+	assert_int_equal(verify_tree(&w.tree, n, &limits, NULL, NULL), 0);
+	load(&w);
+	rng_seed(&rng, 10);
+	random_states(&w, &rng);
+	random = w.states;
+	assert_int_equal(w.actions, w.tree.h.n_actions);
+	f = open_recorded("states");
+	while (fread(&sample, sizeof(sample), 1, f) == 1) {
+		__u32 feature[SLUICE_TREE_F_NR];
+
+		sluice_tree_features(&sample, feature);
+		compare(&w, feature);
+	}
+	compare_batch(&w);
+	fclose(f);
+	all = w.states;
+	print_message("# %u random and %u recorded states agree\n", random, all - random);
+	assert_true(all > random);
+	unload(&w);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_everywhere),
+		cmocka_unit_test(as_recorded),
 	};
 
+	if (argc > 1)
+		recorded = argv[1];
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,12 +42,13 @@ static ssize_t eval_write(struct file *file, const char __user *buf, size_t coun
 	struct eval *e = file->private_data;
 	ssize_t ret = count;
 
-	if (count != sizeof(e->request))
+	if (count < SLUICE_EVAL_REQUEST_SIZE(0) || count > sizeof(e->request))
 		return -EINVAL;
 	mutex_lock(&e->lock);
 	if (copy_from_user(&e->request, buf, count))
 		ret = -EFAULT;
-	else if (e->request.n_states > SLUICE_EVAL_STATES)
+	else if (e->request.n_states > SLUICE_EVAL_STATES ||
+		 count != SLUICE_EVAL_REQUEST_SIZE(e->request.n_states))
 		ret = -EINVAL;
 	else
 		sluice_eval(&e->request, &e->answer);
@@ -61,7 +62,8 @@ static ssize_t eval_read(struct file *file, char __user *buf, size_t count, loff
 	ssize_t ret;
 
 	mutex_lock(&e->lock);
-	ret = simple_read_from_buffer(buf, count, pos, &e->answer, sizeof(e->answer));
+	ret = simple_read_from_buffer(buf, count, pos, &e->answer,
+				      SLUICE_EVAL_ANSWER_SIZE(e->answer.n_states));
 	mutex_unlock(&e->lock);
 	return ret;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the test module sluice_eval is asked and answers, through one file in debugfs: a write()
- * of the request evaluates, a read() from offset 0 of the same open file gets the answer.
+ * of the request, as far as it has states, evaluates; a read() from offset 0 of the same open
+ * file gets the answer, as far as it has rows.
  */
 #ifndef SLUICE_EVAL_H
 #define SLUICE_EVAL_H
@@ -10,7 +11,7 @@
 #include <sluice/tree.h>
 
 #define SLUICE_EVAL_FILE	"sluice_eval"		/* below debugfs */
-#define SLUICE_EVAL_STATES	32
+#define SLUICE_EVAL_STATES	1024
 
 struct sluice_eval_request {
 	__u32 size;			/* of the block, as a caller would claim it */
@@ -35,13 +36,18 @@ struct sluice_eval_answer {
 	struct sluice_eval_row row[SLUICE_EVAL_STATES];
 };
 
+#define SLUICE_EVAL_REQUEST_SIZE(n)	(sizeof(struct sluice_eval_request) -		\
+	(SLUICE_EVAL_STATES - (n)) * sizeof(struct sluice_tree_sample))
+#define SLUICE_EVAL_ANSWER_SIZE(n)	(sizeof(struct sluice_eval_answer) -		\
+	(SLUICE_EVAL_STATES - (n)) * sizeof(struct sluice_eval_row))
+
 /* Both sides fill the answer by this; the request's n_states was checked. */
 static inline void sluice_eval(const struct sluice_eval_request *req,
 			       struct sluice_eval_answer *ans)
 {
 	__u32 i;
 
-	__builtin_memset(ans, 0, sizeof(*ans));
+	ans->n_states = 0;
 	ans->error = sluice_tree_validate(&req->block, req->size, &req->clamps);
 	if (ans->error)
 		return;

@@ -4,10 +4,12 @@
  * selftests/kunit/sluice_eval.c) with what this program does, by the shared code and, where that
  * is exact, by a recursive walk and 128-bit arithmetic that share nothing with it.
  *
- *	eval_trees FILE TREES SEED
+ *	eval_trees FILE TREES SEED		random trees, with STATES states each
+ *	eval_trees FILE DIR STATES SEED		one tree, that of record_states, with the states
+ *						it recorded and so many at random, many at its thresholds
  *
  * Prints "trees=N refused=N states=N cells=N", where cells counts the different actions found
- * per tree, and the first difference.
+ * per tree (of one tree, in each request), or the first difference.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +25,7 @@
 
 #define U32_MAX UINT32_MAX
 #define DEEPEST SLUICE_TREE_MAX_DEPTH
+#define STATES 32
 
 static uint64_t seed;
 
@@ -232,48 +235,148 @@ static unsigned int count_cells(const struct sluice_eval_answer *ans)
 	return n;
 }
 
+struct count {
+	unsigned int trees, refused, states, cells;
+};
+
+static struct sluice_eval_request req;
+static struct sluice_eval_answer ans;
+
+/* A request as it stands; false: it was said what is wrong. */
+static bool ask(int fd, struct count *count)
+{
+	const ssize_t size = SLUICE_EVAL_REQUEST_SIZE(req.n_states);
+	const char *differs;
+	unsigned int state;
+
+	ans = (struct sluice_eval_answer){ 0 };
+	if (write(fd, &req, size) != size || pread(fd, &ans, sizeof(ans), 0) < 0) {
+		printf("tree %u: %s\n", count->trees, strerror(errno));
+		return false;
+	}
+	differs = compare(&req, &ans, &state);
+	if (differs) {
+		printf("tree %u, state %u: %s\n", count->trees, count->states + state, differs);
+		return false;
+	}
+	count->refused += ans.error != SLUICE_TREE_E_OK;
+	count->states += ans.n_states;
+	count->cells += count_cells(&ans);
+	return true;
+}
+
+static bool ask_random_trees(int fd, unsigned int trees, struct count *count)
+{
+	req.n_states = STATES;
+	for (; count->trees < trees; count->trees++) {
+		for (unsigned int k = 0; k < req.n_states; k++)
+			random_state(&req.state[k]);
+		random_tree(&req);
+		if (!below(4))
+			damage(&req);
+		if (!ask(fd, count))
+			return false;
+	}
+	return true;
+}
+
+/* The smallest sample of a second at a threshold of the tree, or just beside it. */
+static void state_at_threshold(const struct sluice_tree *t, struct sluice_tree_sample *s)
+{
+	const struct sluice_tree_node *n = &t->cell[below(t->h.n_nodes)].node;
+	const uint64_t at = (uint64_t)n->threshold + below(3) - 1;
+
+	s->elapsed_ns = 1000000000;
+	switch (n->feature) {
+	case SLUICE_TREE_F_backlog_avg:
+		s->backlog_byte_us = at * 1000000;
+		break;
+	case SLUICE_TREE_F_rate:
+		s->bytes = at * 1000;
+		break;
+	case SLUICE_TREE_F_busy:
+		s->backlogged_ns = at * 1000;
+		break;
+	case SLUICE_TREE_F_marked:
+		s->bytes = 1000000;
+		s->ce_bytes = at;
+		break;
+	case SLUICE_TREE_F_qth_min:
+		s->qth_min = at;
+		break;
+	}
+}
+
+static bool ask_states(int fd, FILE *recorded, unsigned int random, struct count *count)
+{
+	count->trees = 1;
+	for (unsigned int done = 0; done < random; done += req.n_states) {
+		req.n_states = random - done < SLUICE_EVAL_STATES ? random - done :
+								    SLUICE_EVAL_STATES;
+		for (unsigned int k = 0; k < req.n_states; k++) {
+			random_state(&req.state[k]);
+			if (req.block.h.n_nodes && below(2))
+				state_at_threshold(&req.block, &req.state[k]);
+		}
+		if (!ask(fd, count))
+			return false;
+	}
+	while ((req.n_states = fread(req.state, sizeof(*req.state), SLUICE_EVAL_STATES,
+				     recorded)) > 0)
+		if (!ask(fd, count))
+			return false;
+	return true;
+}
+
+static FILE *open_in(const char *dir, const char *name)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "r");
+	if (!f)
+		printf("%s: %s\n", path, strerror(errno));
+	return f;
+}
+
+static bool ask_recorded(int fd, const char *dir, unsigned int random, struct count *count)
+{
+	FILE *tree = open_in(dir, "tree"), *states = open_in(dir, "states");
+	bool ok = tree && states;
+
+	if (ok) {
+		req.size = fread(&req.block, 1, sizeof(req.block), tree);
+		ok = ask_states(fd, states, random, count);
+	}
+	if (tree)
+		fclose(tree);
+	if (states)
+		fclose(states);
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
-	static struct sluice_eval_request req;
-	static struct sluice_eval_answer ans;
-	unsigned int trees, i, k, refused = 0, states = 0, cells = 0, state;
-	const char *differs;
+	struct count count = { 0 };
 	int fd;
 
-	if (argc != 4)
+	if (argc != 4 && argc != 5)
 		return 2;
-	trees = strtoul(argv[2], NULL, 10);
-	seed = strtoul(argv[3], NULL, 10);
+	seed = strtoul(argv[argc - 1], NULL, 10);
 	fd = open(argv[1], O_RDWR);
 	if (fd < 0) {
 		printf("%s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
-	req.n_states = SLUICE_EVAL_STATES;
 	req.clamps.qth_hi = 4000000;
 	req.clamps.max_p_hi = 1000000;
 	req.clamps.lease_ms_lo = SLUICE_LEASE_MS_MIN;
 	req.clamps.lease_ms_hi = SLUICE_LEASE_MS_MAX;
-	for (i = 0; i < trees; i++) {
-		for (k = 0; k < req.n_states; k++)
-			random_state(&req.state[k]);
-		random_tree(&req);
-		if (!below(4))
-			damage(&req);
-		if (write(fd, &req, sizeof(req)) != sizeof(req) ||
-		    pread(fd, &ans, sizeof(ans), 0) != sizeof(ans)) {
-			printf("tree %u: %s\n", i, strerror(errno));
-			return 1;
-		}
-		differs = compare(&req, &ans, &state);
-		if (differs) {
-			printf("tree %u, state %u: %s\n", i, state, differs);
-			return 1;
-		}
-		refused += ans.error != SLUICE_TREE_E_OK;
-		states += ans.n_states;
-		cells += count_cells(&ans);
-	}
-	printf("trees=%u refused=%u states=%u cells=%u\n", trees, refused, states, cells);
+	if (!(argc == 4 ? ask_random_trees(fd, strtoul(argv[2], NULL, 10), &count) :
+	      ask_recorded(fd, argv[2], strtoul(argv[3], NULL, 10), &count)))
+		return 1;
+	printf("trees=%u refused=%u states=%u cells=%u\n", count.trees, count.refused,
+	       count.states, count.cells);
 	return 0;
 }
