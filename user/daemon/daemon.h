@@ -174,6 +174,7 @@ struct link {
 	struct link_flow *flows;	/* [steer] max_flows of them */
 	unsigned int max_flows, n_flows;
 	struct steer_scan ageing;	/* how far it came in the flow table */
+	uint32_t entries, entries_next;	/* seen there in the latest pass, in this one */
 	struct flow_census census;	/* made on the same way */
 	struct bucket_set operators;	/* of their active flows, in the latest pass */
 	struct bucket_set operators_next;	/* in this one */

@@ -79,7 +79,8 @@ static int copy_model(const struct model *from, struct model *to)
 	to->data = malloc(from->size ? from->size : 1);
 	if (!to->data)
 		return -ENOMEM;
-	memcpy(to->data, from->data, from->size);
+	if (from->size)
+		memcpy(to->data, from->data, from->size);
 	return 0;
 }
 

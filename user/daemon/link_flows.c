@@ -18,7 +18,14 @@
 #include "daemon/daemon.h"
 #include "lib/clock.h"
 
-#define AGE_ENTRIES	4096	/* of the table that are looked at in one decision interval */
+/*
+ * Entries of the table that are looked at in one decision interval: as many as make a pass in the
+ * time after which a flow is idle, or 10 s if that is longer. Each costs a quarter of a
+ * microsecond, which is most of what steering costs.
+ */
+#define AGE_ENTRIES_MIN	1024
+#define AGE_ENTRIES_MAX	4096
+#define AGE_PASS_S	10
 
 struct admission {
 	struct daemon *d;
@@ -124,6 +131,7 @@ static int age(const struct steer_flow *f, void *data)
 {
 	struct ageing *a = data;
 
+	a->l->entries_next++;
 	flow_census_see(&a->l->census, &f->key, &f->flow);
 	/* Signed, as there may be packets after the clock was read. */
 	if (f->flow.assign.flags & SLUICE_FLOW_OPERATOR &&
@@ -148,6 +156,17 @@ static uint64_t arrived_bytes(const struct steer_snapshot *s)
 	return bytes;
 }
 
+static size_t slice(const struct settings *s, const struct link *l)
+{
+	unsigned int pass_s = s->steer_flow_idle_s < AGE_PASS_S ? s->steer_flow_idle_s : AGE_PASS_S;
+	uint64_t n = (uint64_t)l->entries * s->steer_interval_ms / (pass_s * 1000ULL);
+
+	/* How many there are is known after a pass; meanwhile there may have come more. */
+	if (!l->entries || n > AGE_ENTRIES_MAX || l->entries_next > l->entries)
+		return AGE_ENTRIES_MAX;
+	return n < AGE_ENTRIES_MIN ? AGE_ENTRIES_MIN : n;
+}
+
 void link_flows_age(struct daemon *d, struct link *l)
 {
 	struct ageing a = { .l = l, .now_ticks = (uint32_t)l->now->jiffies };
@@ -157,12 +176,14 @@ void link_flows_age(struct daemon *d, struct link *l)
 	if (steer_ticks(l->steer, d->settings.steer_flow_idle_s * 1000, &a.idle_ticks) < 0 ||
 	    steer_ticks(l->steer, d->settings.steer_interval_ms, &a.interval_ticks) < 0)
 		return;
-	r = steer_flow_scan(l->steer, &l->ageing, AGE_ENTRIES, age, &a, &e);
+	r = steer_flow_scan(l->steer, &l->ageing, slice(&d->settings, l), age, &a, &e);
 	if (r < 0)
 		link_flows_forget(l);
 	if (r)
 		return;
 	flow_census_end(&l->census, l->now->time_ns, a.now_ticks, arrived_bytes(l->now));
+	l->entries = l->entries_next;
+	l->entries_next = 0;
 	l->operators = l->operators_next;
 	memset(&l->operators_next, 0, sizeof(l->operators_next));
 }
@@ -170,6 +191,7 @@ void link_flows_age(struct daemon *d, struct link *l)
 void link_flows_forget(struct link *l)
 {
 	memset(&l->ageing, 0, sizeof(l->ageing));
+	l->entries = l->entries_next = 0;
 	memset(&l->operators, 0, sizeof(l->operators));
 	memset(&l->operators_next, 0, sizeof(l->operators_next));
 	flow_census_reset(&l->census);
