@@ -71,6 +71,7 @@ test_learns()
 	policy = static
 	[guard]
 	stand_down_s = $stand_down_s
+	watch_slices = 0
 	END
 	source_is baseline
 	check_err $? "source is $(value source) before the daemon runs"
