@@ -8,6 +8,7 @@
 #include "daemon/background.h"
 #include "daemon/daemon.h"
 #include "lib/clock.h"
+#include "lib/json_number.h"
 
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
 static const char *const steer_deciders[] = STEER_POLICY_NAMES;
@@ -24,11 +25,6 @@ static json_t *lacks_json(unsigned int lacks)
 	return list;
 }
 
-static json_t *share_json(double share)
-{
-	return isnan(share) ? json_null() : json_real(share);
-}
-
 /* As of the latest decision; null where it is not known. */
 static json_t *flows_json(const struct queue_flows *f)
 {
@@ -38,8 +34,8 @@ static json_t *flows_json(const struct queue_flows *f)
 		return json_null();
 	return json_pack("{s:f, s:f, s:o, s:o, s:o}",
 			 "active", f->active, "age_s", (now - (double)f->at_ns) / 1e9,
-			 "elephant_share", share_json(f->elephant_share),
-			 "ect_share", share_json(f->ect_share),
+			 "elephant_share", json_number(f->elephant_share),
+			 "ect_share", json_number(f->ect_share),
 			 "shares_age_s", isnan(f->elephant_share) ? json_null() :
 			 json_real((now - (double)f->table_ns) / 1e9));
 }

@@ -9,6 +9,7 @@
 #include "daemon/learner.h"
 #include "daemon/policies.h"
 #include "guard/offpolicy.h"
+#include "lib/json_number.h"
 #include "lib/log.h"
 #include "policy/policy.h"
 
@@ -139,19 +140,14 @@ void background_stop(struct daemon *d)
 	d->background = NULL;
 }
 
-static json_t *number(double x)
-{
-	return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *report_json(const struct learner_report *r)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:o, s:f}",
 			 "number", (json_int_t)r->number, "rows", (json_int_t)r->rows,
 			 "known", (json_int_t)r->known, "explored", (json_int_t)r->explored,
 			 "steps", (json_int_t)r->steps, "differs", r->differs,
-			 "support", r->support, "ess", r->ess, "logged", number(r->logged),
-			 "estimate", number(r->estimate), "cpu_s", r->cpu_s);
+			 "support", r->support, "ess", r->ess, "logged", json_number(r->logged),
+			 "estimate", json_number(r->estimate), "cpu_s", r->cpu_s);
 }
 
 json_t *background_json(const struct daemon *d)
@@ -171,7 +167,7 @@ json_t *background_json(const struct daemon *d)
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:f, s:f, s:o, s:o}",
 			 "fed", (json_int_t)s.fed, "lost", (json_int_t)s.lost,
 			 "bad", (json_int_t)s.bad, "rows", (json_int_t)s.rows,
-			 "steps", (json_int_t)s.steps, "td", number(s.td), "gap", number(s.gap),
+			 "steps", (json_int_t)s.steps, "td", json_number(s.td), "gap", json_number(s.gap),
 			 "cpu_s", s.cpu_s,
 			 "cpu_percent", s.wall_s > 0 ? 100 * s.cpu_s / s.wall_s : 0.0,
 			 "cpu_budget_percent", d->settings.background_cpu, "candidates", verdicts,

@@ -7,13 +7,9 @@
 
 #include "daemon/policies_priv.h"
 #include "lib/clock.h"
+#include "lib/json_number.h"
 
 #define NO_POLICIES "[ecn] policy is neither model nor learn, so there is nothing to try"
-
-static json_t *number(double x)
-{
-	return isfinite(x) ? json_real(x) : json_null();
-}
 
 static json_t *entry_json(const struct entry *e)
 {
@@ -37,15 +33,15 @@ static json_t *trial_json(const struct policies *p)
 	o = json_pack("{s:s, s:I, s:I, s:b, s:i, s:o, s:f}", "verdict",
 		      trial_verdict_name(r.verdict), "blocks", (json_int_t)r.blocks, "voided",
 		      (json_int_t)r.voided, "canary", r.canary, "queues", (int)r.queues, "worst",
-		      number(r.worst), "harm_s", r.harm_s);
+		      json_number(r.worst), "harm_s", r.harm_s);
 	arms = json_object();
 	for (int i = 0; o && i < 2; i++)
 		json_object_set_new(o, against[i],
-				    json_pack("{s:o, s:o, s:o}", "mean", number(r.mean[i]), "low",
-					      number(r.low[i]), "high", number(r.high[i])));
+				    json_pack("{s:o, s:o, s:o}", "mean", json_number(r.mean[i]), "low",
+					      json_number(r.low[i]), "high", json_number(r.high[i])));
 	for (int i = 0; o && i < TRIAL_ARMS; i++)
 		json_object_set_new(arms, trial_arm_name(i),
-				    json_pack("{s:o, s:I, s:I}", "reward", number(r.reward[i]),
+				    json_pack("{s:o, s:I, s:I}", "reward", json_number(r.reward[i]),
 					      "slices", (json_int_t)r.slices[i], "harmful",
 					      (json_int_t)r.harmful[i]));
 	if (o)
@@ -68,7 +64,7 @@ json_t *policies_show(const struct daemon *d)
 			 "pinned", p->pinned, "incumbent", entry_json(&p->incumbent), "candidate",
 			 entry_json(&p->candidate), "previous", entry_json(&p->previous), "static",
 			 entry_json(&p->fixed), "trial", trial_json(p), "expected",
-			 number(p->expected), "retry_s", !p->retry_ns ? json_null() :
+			 json_number(p->expected), "retry_s", !p->retry_ns ? json_null() :
 			 json_real(((double)p->retry_ns - (double)now) / 1e9),
 			 "error_budget", p->settings.trials.error_budget, "error_budget_used",
 			 policies_budget_used(p), "alpha", p->settings.trials.alpha,

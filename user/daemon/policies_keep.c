@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/policies_priv.h"
+#include "lib/json_number.h"
 #include "lib/log.h"
 
 #define KEEP_VERSION	1
@@ -39,15 +40,10 @@ static double wall_s(void)
 
 /* --- history and budget ------------------------------------------------------------- */
 
-static json_t *number(double x)
-{
-	return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *gain_json(const struct trial_report *r, int i)
 {
-	return json_pack("{s:o, s:o, s:o}", "mean", number(r->mean[i]), "low", number(r->low[i]),
-			 "high", number(r->high[i]));
+	return json_pack("{s:o, s:o, s:o}", "mean", json_number(r->mean[i]), "low", json_number(r->low[i]),
+			 "high", json_number(r->high[i]));
 }
 
 static json_t *event_json(const struct policies *p, const char *event, const struct entry *about,
@@ -59,7 +55,7 @@ static json_t *event_json(const struct policies *p, const char *event, const str
 	snprintf(crc, sizeof(crc), "%08x", about->crc);
 	o = json_pack("{s:f, s:s, s:s, s:s, s:s, s:s, s:o}", "time", wall_s(), "event", event,
 		      "policy", about->name, "kind", entry_kind_name(about), "crc", crc, "reason",
-		      reason, "expected", number(p->expected));
+		      reason, "expected", json_number(p->expected));
 	if (!o || !r)
 		return o;
 	json_object_set_new(o, "against_incumbent", gain_json(r, 0));
@@ -68,8 +64,8 @@ static json_t *event_json(const struct policies *p, const char *event, const str
 	json_object_set_new(o, "voided", json_integer((json_int_t)r->voided));
 	json_object_set_new(o, "harmful", json_integer((json_int_t)
 			    (r->harmful[TRIAL_CANDIDATE] + r->harmful[TRIAL_INCUMBENT])));
-	json_object_set_new(o, "harm_s", number(r->harm_s));
-	json_object_set_new(o, "worst", number(r->worst));
+	json_object_set_new(o, "harm_s", json_number(r->harm_s));
+	json_object_set_new(o, "worst", json_number(r->worst));
 	return o;
 }
 
