@@ -4,9 +4,10 @@
  * nothing is attached or pinned. Prints a line per row and writes the rows that
  * CONTRIBUTING.md describes to build/bench.json.
  *
- *	bench_steer [-r ROUNDS] [-q] [-o FILE]
+ *	bench_steer [-r ROUNDS] [-q] [-t] [-o FILE]
  *
- * -q is for a test of the benchmark itself: small tables, few packets.
+ * -q is for a test of the benchmark itself: small tables, few packets. -t measures the rows tree_*
+ * alone, and writes no file.
  *
  * Every row is measured once in each round, between the other rows. "ratio" is
  * the median of the ratios to the floor (floor.bpf.h) of the same round; what a
@@ -28,10 +29,13 @@
 #include "steer_rows.h"
 
 #define ROUNDS	21
+#define P99_STATES	10000
+#define P99_PACKETS	1000
 
 struct options {
 	size_t rounds;
 	bool quick;
+	bool trees;		/* those rows alone */
 	const char *file;
 };
 
@@ -59,6 +63,47 @@ static int report(const struct bench *b, const struct options *o, struct sl_err 
 		r = sl_err(e, -EIO, "cannot write %s", o->file);
 	json_decref(all);
 	return r;
+}
+
+/* What the question adds to a packet, over states by turns, and in the worst hundredth of them. */
+static int report_trees(const struct bench *b, const struct options *o, struct sl_err *e)
+{
+	const unsigned int n = o->quick && !o->trees ? P99_STATES / 100 : P99_STATES;
+	const struct row *off = &b->row[ROW_tree_off];
+	double p99, median;
+	int r = 0;
+
+	for (int i = 0; i < 3 && r == 0; i++) {
+		const struct row *on = &b->row[ROW_tree_d5 + i];
+
+		r = bench_trees_p99(off, b->tree_object[0], on, b->tree_object[1 + i], n,
+				    P99_PACKETS, &p99, &median, e);
+		if (r == 0)
+			printf("steer/%s/added_ns %.1f  (over tree_off, median of %zu rounds; ratio "
+			       "%.2f; %.1f comparisons on average; of %u states alone %.1f, p99 "
+			       "%.1f)\n", on->name, median_difference(on, off, o->rounds),
+			       o->rounds, median_ratio(on, off, o->rounds),
+			       b->trees.comparisons[i], n, median, p99);
+	}
+	if (r == 0)
+		printf("steer/tree_place/added_ns %.1f  (a whole decision, depth 10, 2 targets)\n",
+		       median_difference(&b->row[ROW_tree_place], off, o->rounds));
+	return r;
+}
+
+static int measure_trees(struct bench *b, const struct options *o, struct sl_err *e)
+{
+	/* The floor, which "measure" begins with, then those. */
+	struct row rows[6] = { b->row[ROW_floor] };
+	int r;
+
+	for (int i = 0; i < 4; i++)
+		rows[1 + i] = b->row[ROW_tree_off + i];
+	rows[5] = b->row[ROW_tree_place];
+	for (int i = 0; i < 6; i++)
+		rows[i].repeat = 100000;
+	r = measure(rows, 6, o->rounds, e);
+	return r ? r : report_trees(b, o, e);
 }
 
 /* Both programs' part: the stamp in front of one packet in 64, and reading it. */
@@ -94,11 +139,13 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "r:qo:")) != -1) {
+	while ((c = getopt(argc, argv, "r:qto:")) != -1) {
 		if (c == 'r')
 			o->rounds = strtoul(optarg, NULL, 10);
 		else if (c == 'q')
 			o->quick = true;
+		else if (c == 't')
+			o->trees = o->quick = true;
 		else if (c == 'o')
 			o->file = optarg;
 		else
@@ -125,7 +172,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (parse(argc, argv, &o)) {
-		fprintf(stderr, "usage: bench_steer [-r ROUNDS] [-q] [-o FILE]\n");
+		fprintf(stderr, "usage: bench_steer [-r ROUNDS] [-q] [-t] [-o FILE]\n");
 		return 2;
 	}
 	pin_to_last_cpu();
@@ -135,6 +182,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	r = bench_prepare(&b, o.rounds, o.quick, &e);
+	if (r == 0 && o.trees) {
+		r = measure_trees(&b, &o, &e);
+		goto out;
+	}
 	if (r == 0)
 		r = measure(b.row, ROW_MAX, o.rounds, &e);
 	if (r == 0)
@@ -142,8 +193,11 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = report_sampling(&b, o.rounds, &e);
 	if (r == 0)
+		r = report_trees(&b, &o, &e);
+	if (r == 0)
 		report_live(&b, o.rounds);
-	else
+out:
+	if (r)
 		fprintf(stderr, "bench_steer: %s\n", e.text);
 	bench_free(&b);
 	return r != 0;

@@ -219,6 +219,24 @@ static int add_many_flows(struct bench *b, bool quick, struct sl_err *e)
 	return 0;
 }
 
+/* Each tree in an instance of its own; the buckets decide about the packets. */
+static int add_trees(struct bench *b, struct sl_err *e)
+{
+	struct steer *s;
+	int r;
+
+	r = bench_trees_record(&b->trees, e);
+	for (int i = 0; i < 4 && !r; i++) {
+		r = add_instance(b, 0, 1, 0, &s, e) || add_object(b, "tree", s, &b->tree_object[i], e) ||
+		    bench_trees_states(&b->trees, b->tree_object[i], e) ||
+		    add_row(b, ROW_tree_off + i, ROW_OTHER, s, b->tree_object[i],
+			    i ? "tree_on" : "tree_off", &udp4, e) ||
+		    (i && bench_trees_publish(&b->trees, i - 1, s, e)) ? -EIO : 0;
+	}
+	return r ? r : add_row(b, ROW_tree_place, ROW_OTHER, s, b->tree_object[2], "tree_place", &udp4,
+			       e);
+}
+
 static const char *const row_names[ROW_MAX] = {
 #define X(name) #name,
 	JSON_ROWS(X)
@@ -231,7 +249,7 @@ int bench_prepare(struct bench *b, size_t rounds, bool quick, struct sl_err *e)
 	int r;
 
 	r = add_floor(b, e) || add_hits(b, e) || add_buckets(b, e) || add_deliver(b, e) ||
-	    add_live(b, e) || add_many_flows(b, quick, e) ? -EIO : 0;
+	    add_live(b, e) || add_trees(b, e) || add_many_flows(b, quick, e) ? -EIO : 0;
 	for (int i = 0; i < ROW_MAX && r == 0; i++) {
 		struct row *row = &b->row[i];
 
@@ -258,4 +276,5 @@ void bench_free(struct bench *b)
 		steer_close(b->instance[i]);
 	for (int i = 0; i < ROW_MAX; i++)
 		free(b->row[i].ns);
+	bench_trees_free(&b->trees);
 }

@@ -4,6 +4,7 @@
 #define SLUICE_BENCH_STEER_ROWS_H
 
 #include "measure.h"
+#include "tree_rows.h"
 
 /* Those in build/bench.json come first, in its order. X(name) */
 #define JSON_ROWS(X)		\
@@ -21,6 +22,10 @@
 	X(flows_1m_uniform)	\
 	X(hit4_sampled)		\
 	X(cpumap_program)	\
+	X(tree_off)		\
+	X(tree_d5)		\
+	X(tree_d10)		\
+	X(tree_d20)		\
 	X(live)
 #define OTHER_ROWS(X)		\
 	X(empty)		\
@@ -33,6 +38,7 @@
 	X(cpumap_undone)	\
 	X(rewritten_floor)	\
 	X(flows_1m_zipf_assigned)	\
+	X(tree_place)		\
 	X(live_floor)
 
 enum row_id {
@@ -43,14 +49,16 @@ enum row_id {
 	ROW_MAX,
 };
 
-#define MAX_INSTANCES	12
-#define MAX_OBJECTS	12
+#define MAX_INSTANCES	16
+#define MAX_OBJECTS	16
 
 struct bench {
 	struct row row[ROW_MAX];
 	struct steer *instance[MAX_INSTANCES];
 	struct bpf_object *object[MAX_OBJECTS];
 	size_t n_instances, n_objects;
+	struct bench_trees trees;
+	struct bpf_object *tree_object[4];	/* of tree_off and what follows it */
 };
 
 /* A quick one has small tables and few packets: what it prints means nothing. */
