@@ -4,8 +4,8 @@
  *
  *	mktree FILE GENERATION LEASE_MS [CELL...] [@BYTE=VALUE...]
  *
- * A CELL is FEATURE:THRESHOLD:LEFT:RIGHT, a node, or QTH_MIN,QTH_MAX,MAX_P, an action;
- * nodes come first. "@" damages a byte of the finished block; "@size=N" writes N
+ * A CELL is FEATURE:THRESHOLD:LEFT:RIGHT, a node, or QTH_MIN,QTH_MAX,MAX_P, an action; or
+ * "home" or "other", an action of a tree that places flows. Nodes come first. "@" damages a byte of the finished block; "@size=N" writes N
  * bytes. An error of write() is printed as a sentence.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sluice/tree.h>
+#include <sluice/place.h>
 
 static const char *const feature_name[] = {
 #define X(name, unit, max, text) #name,
@@ -23,10 +23,19 @@ static const char *const feature_name[] = {
 #undef X
 };
 
+static const char *const place_feature_name[] = {
+#define X(name, unit, max, text) #name,
+	SLUICE_PLACE_FEATURES(X)
+#undef X
+};
+
 static unsigned int feature_of(const char *name)
 {
 	unsigned int i;
 
+	for (i = 0; i < SLUICE_PLACE_F_NR; i++)
+		if (!strcmp(name, place_feature_name[i]))
+			return i;
 	for (i = 0; i < SLUICE_TREE_F_NR && strcmp(name, feature_name[i]); i++)
 		;
 	return i;	/* an unknown name is a feature that does not exist */
@@ -47,6 +56,12 @@ static bool parse_cell(struct sluice_tree *t, const char *arg)
 		c->node.left = left;
 		c->node.right = right;
 		t->h.n_nodes++;
+		return true;
+	}
+	if (!strcmp(arg, "home") || !strcmp(arg, "other")) {
+		t->h.kind = SLUICE_TREE_PLACE;
+		c->place.choice = *arg == 'o' ? SLUICE_PLACE_OTHER : SLUICE_PLACE_HOME;
+		t->h.n_actions++;
 		return true;
 	}
 	if (sscanf(arg, "%u,%u,%u", &qth_min, &qth_max, &max_p) == 3) {

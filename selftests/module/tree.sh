@@ -254,6 +254,7 @@ test_refused()
 	refused "Bad message" 6 60000 "${good[@]}" @4=0 @5=0 @6=0 @7=1
 	refused "Bad message" 6 60000 "${good[@]}" @63=1
 	refused "Protocol error" 6 60000 "${good[@]}" @8=2
+	refused "Wrong medium type" 6 60000 home_load:1:1:2 home other
 	refused "$range" 6 9 "${good[@]}"
 	refused "$range" 6 600001 "${good[@]}"
 	refused "$range" 6 0 "${good[@]}"

@@ -62,6 +62,7 @@ int cmd_train_offline(struct cli *cli, int argc, char **argv);	/* of "train" */
 int cmd_distill(struct cli *cli, int argc, char **argv);
 int cmd_novelty(struct cli *cli, int argc, char **argv);
 int cmd_tree(struct cli *cli, int argc, char **argv);
+int cmd_tree_place(struct cli *cli, int argc, char **argv);	/* of "tree" */
 int cmd_eval(struct cli *cli, int argc, char **argv);
 int cmd_eval_steer(struct cli *cli, int argc, char **argv);	/* of "eval" */
 

@@ -109,8 +109,11 @@ int cmd_tree(struct cli *cli, int argc, char **argv)
 	struct sl_err e;
 	int r;
 
+	if (!strcmp(verb, "place"))
+		return cmd_tree_place(cli, argc - 1, argv + 1);
 	if (!checks && strcmp(verb, "show") && strcmp(verb, "c"))
-		return cli_usage(cli, argc ? "there is no 'tree %s'" : "check, show or c?", verb);
+		return cli_usage(cli, argc ? "there is no 'tree %s'" :
+				 "check, show, c or place?", verb);
 	r = parse_check(cli, argc, argv, &c);
 	if (r != CLI_OK)
 		return r;

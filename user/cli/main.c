@@ -107,8 +107,10 @@ static const struct cli_command commands[] = {
 	{ "tree", cmd_tree,
 	  "tree check TREE [--rule RULE]... [--depth N] [--qth-lo BYTES] [--qth-hi BYTES]\n"
 	  "tree show TREE\n"
-	  "tree c TREE\n",
-	  "what a tree may do (RULE: never-raise or never-lower, :OUTPUT:FEATURE)" },
+	  "tree c TREE\n"
+	  "tree place load DEV TREE\n"
+	  "tree place show|drop DEV\n",
+	  "what a tree may do, and one that places flows (RULE: never-raise or never-lower, :OUTPUT:FEATURE)" },
 	{ "eval", cmd_eval,
 	  "eval [MODEL...] --workload SIZES[,SIZES...] [--link-trace FILE,...] "
 	  "[--baseline all|none] [--mixes N] [--mix-seed N] [--train-workload SIZES,...] "
