@@ -51,6 +51,17 @@ check_fail()
 	fi
 }
 
+# refused PATTERN ARGUMENT...: $sluice (build/sluice) refuses these, with status 1 or 2 and a sentence.
+refused()
+{
+	local out status pattern=$1
+
+	shift
+	out=$(${sluice:-build/sluice} "$@" 2>&1 > /dev/null); status=$?
+	[ $status != 0 ] && [ $status -lt 3 ] && grep -q "^sluice: .*$pattern" <<< "$out"
+	check_err $? "$*: status $status, $out"
+}
+
 # tap_result NAME: prints the result of what was checked since the last result.
 tap_result()
 {

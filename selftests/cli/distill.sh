@@ -13,16 +13,6 @@ printf '1000 0\n20000 70\n200000 100\n' > "$tmpdir/sizes"
 small="--workload $tmpdir/sizes --mixes 4 --judge-mixes 4 --test-mixes 4 --rounds 2 --epochs 60"
 rule=never-raise:qth_min:backlog_avg
 
-refused()	# PATTERN ARGUMENT...
-{
-	local out status pattern=$1
-
-	shift
-	out=$($sluice "$@" 2>&1 > /dev/null); status=$?
-	[ $status != 0 ] && [ $status -lt 3 ] && grep -q "^sluice: .*$pattern" <<< "$out"
-	check_err $? "$*: status $status, $out"
-}
-
 test_distill()
 {
 	$sluice distill ecn shipped $small --depth 2,5 --jobs 1 --rule $rule --min-leaf 3 \

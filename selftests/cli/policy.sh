@@ -111,16 +111,6 @@ test_resume()
 		-o "$tmpdir/ddqn"
 }
 
-refused()	# PATTERN ARGUMENT...
-{
-	local out status pattern=$1
-
-	shift
-	out=$($sluice "$@" 2>&1 > /dev/null); status=$?
-	[ $status != 0 ] && grep -q "^sluice: .*$pattern" <<< "$out"
-	check_err $? "$*: status $status, $out"
-}
-
 test_refused()
 {
 	refused "there is no 'train bush'" train bush

@@ -14,16 +14,6 @@ small="--workload zipf,steep --loads 0.6,0.8 --stack-ns 100000"
 
 steer() { $sluice train steer --algo ddqn $small --turn 1 "$@" 2>> "$tmpdir/progress"; }
 
-refused()	# PATTERN ARGUMENT...
-{
-	local out status pattern=$1
-
-	shift
-	out=$($sluice "$@" 2>&1 > /dev/null); status=$?
-	[ $status != 0 ] && [ $status -lt 3 ] && grep -q "^sluice: .*$pattern" <<< "$out"
-	check_err $? "$*: status $status, $out"
-}
-
 test_steer()
 {
 	steer --steps 300 --seeds 3 -o "$tmpdir/steer" > "$tmpdir/out"
