@@ -401,6 +401,7 @@ static void built_in(void **state)
 		struct policy *p;
 		struct model m;
 
+		assert_true(model_is_builtin(name[i][0]));
 		assert_int_equal(model_read(name[i][0], &m, &e), 0);
 		assert_string_equal(m.kind, name[i][1]);
 		assert_int_equal(policy_new(&m, &p, &e), 0);
@@ -410,6 +411,7 @@ static void built_in(void **state)
 		policy_free(p);
 		model_free(&m);
 	}
+	assert_false(model_is_builtin("shipped-bush"));
 }
 
 int main(void)

@@ -178,29 +178,31 @@ static int read_payload(FILE *f, const char *path, struct model *m, const char *
 BUILT_IN(shipped, "ecn.model");
 BUILT_IN(shipped_tree, "ecn_tree.model");
 
-static const struct {
+static const struct built_in {
 	const char *name, *from, *end;
 } built_in[] = {
 	{ MODEL_SHIPPED, model_shipped, model_shipped_end },
 	{ MODEL_SHIPPED_TREE, model_shipped_tree, model_shipped_tree_end },
 };
-#define BUILT_IN_N	(sizeof(built_in) / sizeof(*built_in))
+
+static const struct built_in *find_built_in(const char *name)
+{
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(*built_in); i++)
+		if (!strcmp(name, built_in[i].name))
+			return &built_in[i];
+	return NULL;
+}
 
 bool model_is_builtin(const char *name)
 {
-	for (size_t i = 0; i < BUILT_IN_N; i++)
-		if (!strcmp(name, built_in[i].name))
-			return true;
-	return false;
+	return find_built_in(name);
 }
 
 static FILE *open_model(const char *path)
 {
-	for (size_t i = 0; i < BUILT_IN_N; i++)
-		if (!strcmp(path, built_in[i].name))
-			return fmemopen((char *)built_in[i].from,
-					built_in[i].end - built_in[i].from, "r");
-	return fopen(path, "re");
+	const struct built_in *in = find_built_in(path);
+
+	return in ? fmemopen((char *)in->from, in->end - in->from, "r") : fopen(path, "re");
 }
 
 struct head {

@@ -56,7 +56,6 @@ int model_copy(const struct model *m, struct model *ret);
  */
 #define MODEL_SHIPPED		"shipped"
 #define MODEL_SHIPPED_TREE	"shipped-tree"
-
 bool model_is_builtin(const char *name);
 
 /* Replaces the file at once, or leaves it. */
