@@ -239,6 +239,67 @@ test_reload()
 	daemon_stop "$daemon"
 }
 
+# forge WHAT: $tmpdir/model is a good one but for that.
+forge()
+{
+	cp "$tmpdir/good" "$tmpdir/model"
+	case $1 in
+	truncated) truncate -s -1 "$tmpdir/model" ;;
+	"cut off in its head") truncate -s 20 "$tmpdir/model" ;;
+	empty) : > "$tmpdir/model" ;;
+	longer) echo x >> "$tmpdir/model" ;;
+	oversized) truncate -s 200M "$tmpdir/model" ;;
+	older) sed -i '1s/ [0-9]*$/ 1/' "$tmpdir/model" ;;
+	newer) sed -i '1s/ [0-9]*$/ 999/' "$tmpdir/model" ;;
+	"of another kind") sed -i 's/^kind .*/kind nosuch/' "$tmpdir/model" ;;
+	damaged) printf '\377' | dd of="$tmpdir/model" bs=1 conv=notrunc 2> /dev/null \
+			seek=$(($(stat -c %s "$tmpdir/model") - 3)) ;;
+	"a directory") rm "$tmpdir/model" && mkdir "$tmpdir/model" ;;
+	"a FIFO") rm "$tmpdir/model" && mkfifo "$tmpdir/model" ;;
+	esac
+}
+
+test_models()
+{
+	local what n=0
+
+	printf '1000 0\n20000 100\n' > "$tmpdir/sizes"
+	$sluice train ecn --algo bdp7 --workload "$tmpdir/sizes" --mixes 1 --epochs 20 \
+		-o "$tmpdir/good" > /dev/null
+	check_err $? "no model was made"
+	rm -f "$tmpdir/model"
+	cp "$tmpdir/good" "$tmpdir/model"
+	printf '[ecn]\npolicy = model\nmodel = %s\n' "$tmpdir/model" | write_conf
+	# At a start, with a socket of its own.
+	sed "s|^socket = .*|&.other|" "$conf" > "$conf.other"
+	: > "$log"
+	daemon_start in_ns a
+	check_err $? "the good one is refused: $(cat "$log")"
+	for what in truncated "cut off in its head" empty longer oversized older newer \
+			"of another kind" damaged "a directory" "a FIFO"; do
+		rm -rf "$tmpdir/model"
+		forge "$what"
+		kill -HUP "$daemon"
+		n=$((n + 1))
+		busywait 5000 refusals "$n"
+		check_err $? "$what: $(tail -n 2 "$log")"
+		daemon_answers
+		check_err $? "$what: the daemon is gone"
+		refused "$tmpdir/model" in_ns a timeout 10 $sluiced -c "$conf.other"
+	done
+	says_status "policy ecn model"
+	check_err $? "the old one is not in force: $($sluice status)"
+	rm -rf "$tmpdir/model"
+	forge nothing
+	kill -HUP "$daemon"
+	busywait 3000 said "reloaded"
+	check_err $? "the good one was not taken again: $(cat "$log")"
+	[ "$(wc -l < "$log")" -le $((n + 8)) ]
+	check_err $? "more than a line for each: $(cat "$log")"
+	daemon_stop "$daemon"
+}
+refusals() { [ "$(grep -c "refused, the old one stays: $tmpdir/model" "$log")" -ge "$1" ]; }
+
 # What the API is sent is not trusted.
 test_api()
 {
@@ -296,6 +357,7 @@ run_test test_unknown_interface "an unknown interface is said once"
 run_test test_checkpoint "a damaged checkpoint is refused and kept, learning starts fresh"
 run_test test_operator "what the operator paused is kept; a damaged file is put aside"
 run_test test_reload "a wrong configuration at reload leaves the old one in force"
+run_test test_models "a model that is none is refused in a sentence, and the old one stays"
 run_test test_api "nonsense on the socket does no harm"
 run_test test_cli "the command line tool names object and remedy"
 tap_end

@@ -227,6 +227,41 @@ test_pause()
 	check_err $? "the lease lapsed after resume"
 }
 
+# What the operator loads anew is another program with other tables, and it is found; tables without
+# pins are no worse; a program that was detached is missed.
+test_reattached()
+{
+	local i
+
+	: > "$log"
+	in_ns rcv $sluice unload $dev && in_ns rcv $sluice load $dev cpus 0-1 > /dev/null
+	check_err $? "not loaded anew"
+	busywait 10000 said "$dev: cannot steer: .*replaced by another one of ours"
+	check_err $? "it was not noticed: $(cat "$log")"
+	busywait 10000 said "$dev: steering with the XDP program that was there"
+	check_err $? "not adopted: $(cat "$log")"
+	busywait 10000 some_moved
+	check_err $? "no bucket of the new tables moved: $($sluice status)"
+	traffic_flows
+	check_err $? "traffic stopped"
+	id=$(program_id)
+	i=$(moves)
+	rm -r "$pins"
+	busywait 10000 moves_above "$i"
+	check_err $? "without pins nothing moves: $($sluice status)"
+	in_ns rcv ip link set dev $dev xdp off
+	busywait 3000 said "$dev: the XDP program was detached"
+	check_err $? "the detached program was not missed: $(cat "$log")"
+	says_status "wrong  $dev: the program is not attached"
+	check_err $? "status: $($sluice status)"
+	in_ns rcv $sluice load $dev cpus 0-1 > /dev/null
+	busywait 15000 some_moved
+	check_err $? "no bucket moved after the last load: $($sluice status), $(cat "$log")"
+	[ "$(grep -vc " bucket " "$log")" -le 8 ]
+	check_err $? "a storm of lines: $(grep -v " bucket " "$log")"
+	id=$(program_id)
+}
+
 refused() { $sluice agent show | grep -q '(guard: loses)'; }
 # Where both CPUs have more than they can do, how busy they are decides nothing, and none is refused.
 test_refuses()
@@ -340,6 +375,7 @@ run_test test_moves "buckets change their CPU under TCP traffic"
 run_test test_kill_9 "kill -9: learned targets lapse, traffic goes on"
 run_test test_adopts "a restarted daemon adopts the program"
 run_test test_pause "agent pause ends the lease, and nothing moves until resume"
+run_test test_reattached "a program loaded anew is found, a detached one is missed"
 test_refuses
 run_test test_clean_stop "SIGTERM: the lease ends, the program stays"
 run_test test_flows "heavy flows get entries and give them back"

@@ -176,6 +176,9 @@ static double observe(struct daemon *d, uint64_t now)
 		}
 		if (r < 0)
 			link_failed(l, now, &e);
+		if (r == 0 && l->read_once && l->before->attached != l->now->attached)
+			log_warning("%s: the XDP program %s", l->ifname, l->now->attached ?
+				    "is attached again" : "was detached: nothing is steered");
 		l->have_before = r == 0 && l->read_once;
 		l->read_once = r == 0;
 		if (r == 0 && d->cpu_now.n_cpus)

@@ -93,6 +93,7 @@ struct steer_snapshot {
 	struct sluice_steer_control control;
 	__u64 jiffies;				/* bpf_jiffies64() now */
 };
+/* -ESTALE: another program of ours is attached by now, which has other tables. */
 int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e);
 /*
  * Sets the bits of the buckets that had a packet of a flow without an assignment within the latest

@@ -119,6 +119,7 @@ struct steer {
 	struct sluice_ctl clock;	/* a first reading, to measure HZ against */
 	unsigned int hz;		/* 0: not measured yet */
 	bool flows_used;		/* and control says so */
+	__u32 attached_id;		/* a program on the interface that has our maps */
 	struct ring_buffer *ring;	/* made by the first use of events */
 	void (*each_event)(const struct sluice_flow_event *ev, void *data);
 	void *event_data;

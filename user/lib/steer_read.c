@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/steer_attach.h"
@@ -80,12 +81,42 @@ int steer_read_counters(struct steer *s, struct steer_snapshot *out, struct sl_e
 	return 0;
 }
 
+/* Whether a program of ours has the maps that s has; where it cannot be asked, it is said to. */
+static bool has_our_maps(const struct steer *s, __u32 prog_id)
+{
+	int fd = bpf_prog_get_fd_by_id(prog_id), map[STEER_MAP_MAX];
+	bool same = true;
+
+	if (fd >= 0 && steer_open_maps_of(fd, map) == 0) {
+		same = steer_map_id(map[STEER_MAP_buckets]) ==
+		       steer_map_id(s->map[STEER_MAP_buckets]);
+		steer_close_maps(map);
+	}
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/* What was attached anew counts elsewhere, and follows other tables than those of s. */
+static int check_attached(struct steer *s, const struct steer_attached *at, struct sl_err *e)
+{
+	if (at->whose != STEER_OURS || at->prog_id == s->attached_id)
+		return 0;
+	if (!has_our_maps(s, at->prog_id))
+		return sl_err(e, -ESTALE, "the steering program of %s was replaced by another one of "
+			      "ours (id %u), with tables of its own", s->dev.ifname, at->prog_id);
+	s->attached_id = at->prog_id;
+	return 0;
+}
+
 int steer_read(struct steer *s, struct steer_snapshot *out, struct sl_err *e)
 {
 	struct steer_attached at;
 	int r;
 
 	r = steer_attached(s->dev.ifindex, &at, e);
+	if (!r)
+		r = check_attached(s, &at, e);
 	if (r)
 		return r;
 	r = steer_read_counters(s, out, e);

@@ -2,11 +2,13 @@
 #include "policy/model.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -198,11 +200,28 @@ bool model_is_builtin(const char *name)
 	return find_built_in(name);
 }
 
+/* A FIFO in its place must not block a daemon that reads it. ESPIPE: it is no regular file. */
+static FILE *open_regular(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	FILE *f;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+		errno = ESPIPE;
+	else if ((f = fdopen(fd, "r")))
+		return f;
+	close(fd);
+	return NULL;
+}
+
 static FILE *open_model(const char *path)
 {
 	const struct built_in *in = find_built_in(path);
 
-	return in ? fmemopen((char *)in->from, in->end - in->from, "r") : fopen(path, "re");
+	return in ? fmemopen((char *)in->from, in->end - in->from, "r") : open_regular(path);
 }
 
 struct head {
@@ -237,7 +256,8 @@ int model_read(const char *path, struct model *ret, struct sl_err *e)
 	int r;
 
 	if (!f)
-		return sl_err(e, -errno, "%s: %s", path, strerror(errno));
+		return sl_err(e, -errno, "%s: %s", path, errno == ESPIPE ?
+			      "not a regular file" : strerror(errno));
 	r = read_head(f, path, &m, &h, e);
 	if (!r)
 		r = read_payload(f, path, &m, h.bytes, h.calibration, h.crc, e);
