@@ -6,8 +6,8 @@
 #	selftests/bench/daemon_cost.sh [SECONDS [FLOWS [QUEUES]]]
 #	scripts/vm_run.sh --timeout 600 -- selftests/bench/daemon_cost.sh 20
 #
-# Rows, each of a daemon of its own with epochs of 50 ms and the defaults otherwise, after some seconds
-# to settle, over SECONDS (20):
+# Rows, each of a daemon of its own with epochs of 50 ms and the defaults otherwise, after some
+# seconds to settle, over SECONDS (20):
 #
 #	idle		nothing to do
 #	steer		one interface with FLOWS (100000) entries in its flow table, to all CPUs
@@ -17,11 +17,12 @@
 #	busy		the same, with the learner at 100 %
 #
 # cpu: the process's time on a CPU by its scheduler statistics, main the main thread's alone, in percent
-# of one core; rss, peak: MiB; late: median and 99th percentile of the time from when an
-# epoch was due until it began, in microseconds, of lines "epoch" in the log of a daemon run by
-# SLUICE_EPOCHS; skipped: epochs that were never begun. Machines differ: "unit" is the CPU time of a fixed
-# computation, in ms, to compare them by. In a VM without KVM all is emulated; there,
-# (cpu in the VM of "steer") / (cpu on the host of "steer") is how much dearer it is.
+# of one core; rss, peak: MiB; late: median and 99th percentile of the time from when an epoch was
+# due until it began, since the start, in microseconds (the bucket of a log2 histogram decides);
+# skipped: epochs that were never begun; learn: gradient steps of the learner, its share, transitions.
+# Machines differ: "unit" is the CPU time of a fixed computation, in ms, to compare them by. In a VM
+# without KVM all is emulated; there, (cpu of "steer" in the VM) / (cpu of "steer" on the host) is how
+# much dearer it is.
 . "$(dirname "$0")/../lib.sh"
 . selftests/daemon/common.bash
 require_root
@@ -111,7 +112,10 @@ row()
 		'BEGIN { printf "%-11s cpu %6.3f %%  main %6.3f %%  rss %5.1f MiB  peak %5.1f MiB  " \
 			"epochs %d  skipped %d\n", name, cpu / ms / 1e4, main / ms / 1e4, rss, peak,
 			epochs, skipped }'
-	$sluice -j status | jq -c '.epoch_late // empty'
+	$sluice -j status | jq -r '"            late p50 \(.epochs_late_us.p50 | round) us, p99 " +
+		"\(.epochs_late_us.p99 | round) us"'
+	$sluice -j agent show | jq -r '.background // empty | "            learn \(.steps) steps, " +
+		"\(.cpu_percent) % of a core, \(.rows) transitions, \(.lost) lost"'
 }
 
 # run NAME STEER QUEUES LEARN: a daemon that does that, and its row.

@@ -10,7 +10,7 @@
 . "$(dirname "$0")/../lib.sh"
 . selftests/daemon/common.bash
 require_root
-require_tool tc ip nsenter ethtool
+require_tool tc ip nsenter ethtool jq
 require_build $sluiced $sluice $loadgen
 load_module
 
@@ -364,6 +364,42 @@ test_pause()
 	daemon_stop "$daemon"
 }
 
+transitions() { $sluice -j agent show | jq '.background.rows // 0'; }
+learns_from() { [ "$(transitions)" -ge "$1" ]; }
+
+# Whatever decides, a thread of least priority is told of it; and it ends with what it was for.
+test_background()
+{
+	local policy thread
+
+	for policy in model bdp; do
+		write_conf <<-END
+		[ecn]
+		policy = $policy
+		rate = sl0=${rate_mbit}mbit
+		[learn]
+		background = yes
+		background_cpu = 20
+		transitions = $tmpdir/transitions.$policy
+		END
+		daemon_start
+		busywait 20000 learns_from 20
+		check_err $? "$policy: $(transitions) transitions: $($sluice agent show)"
+		thread=$(grep -l '^sluice-learner$' /proc/"$daemon"/task/*/comm)
+		[ "$(awk '{ print $41 }' "${thread%/comm}/stat")" = 5 ]
+		check_err $? "$policy: the thread is not of SCHED_IDLE: '$thread'"
+		printf '[learn]\nbackground = no\n' | write_conf
+		kill -HUP "$daemon"
+		busywait 3000 learner_gone
+		check_err $? "$policy: the thread is still there"
+		daemon_stop "$daemon"
+		[ "$($sluice -j log show "$tmpdir/transitions.$policy.ecn" | jq '.transitions |
+			length')" -ge 20 ]
+		check_err $? "$policy: nothing in the log of transitions"
+	done
+}
+learner_gone() { ! grep -qs '^sluice-learner$' /proc/"$daemon"/task/*/comm; }
+
 test_atomic_set()
 {
 	local before
@@ -396,5 +432,6 @@ run_test test_fixed "policy fixed never writes"
 run_test test_replaced "a qdisc that is replaced is found again"
 run_test test_until_released "without a time, it stays away until it is released"
 run_test test_pause "agent pause gives everything up until resume"
+run_test test_background "intervals of any policy are learned from in the background"
 run_test test_atomic_set "queue set applies all or nothing, in an order that is valid"
 tap_end

@@ -125,6 +125,8 @@ static void test_mistakes(void **state)
 		{ "[steer]\ncpus = 3-1\n", "neither a CPU number nor a range" },
 		{ "[steer]\ncpus = 128\n", "CPU 128 is beyond 127" },
 		{ "[steer]\nsample = 3\n", "powers of two" },
+		{ "[steer]\ninterfaces = a1 a2 a3 a4 a5 a6 a7 a8 a9 b1 b2 b3 b4 b5 b6 b7 b8 b9 c1 c2 "
+		  "c3 c4 c5 c6 c7 c8 c9 d1 d2 d3 d4 d5 d6\n", "more than 32 interfaces" },
 		{ "[guard]\nqth_low = 9\nqth_high = 8\n", "qth_low 9 exceeds qth_high 8" },
 		{ "[daemon]\nsocket = run/x\n", "give an absolute path" },
 	};

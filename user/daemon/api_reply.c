@@ -8,6 +8,7 @@
 #include "daemon/background.h"
 #include "daemon/daemon.h"
 #include "lib/clock.h"
+#include "lib/hist.h"
 #include "lib/json_number.h"
 
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
@@ -134,13 +135,15 @@ json_t *api_status(const struct daemon *d)
 			json_array_append_new(queues, queue_json(d, &d->queues[i]));
 	for (i = 0; i < d->n_links; i++)
 		json_array_append_new(links, link_json(d->links[i]));
-	return json_pack("{s:s, s:i, s:f, s:s, s:i, s:I, s:I, s:b, s:f,"
+	return json_pack("{s:s, s:i, s:f, s:s, s:i, s:I, s:I, s:{s:f, s:f}, s:b, s:f,"
 			 " s:{s:s, s:s, s:o}, s:{s:s, s:o}, s:o}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(),
 			 "uptime_s", (double)(monotonic_ns() - d->started_ns) / 1e9,
 			 "config", d->config_path ? d->config_path : "",
 			 "epoch_ms", d->settings.epoch_ms, "epochs", (json_int_t)d->epochs,
-			 "epochs_skipped", (json_int_t)d->skipped,
+			 "epochs_skipped", (json_int_t)d->skipped, "epochs_late_us",
+			 "p50", hist_quantile_ns(d->late, NULL, 0.5) / 1e3,
+			 "p99", hist_quantile_ns(d->late, NULL, 0.99) / 1e3,
 			 "module_loaded", d->module_loaded,
 			 "checkpoint_age_s", d->checkpoint_ns ?
 				(double)(monotonic_ns() - d->checkpoint_ns) / 1e9 : -1.0,

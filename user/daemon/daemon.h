@@ -48,7 +48,7 @@
 #include "policy/steer_policy.h"
 
 #define QUEUES_MAX	1024	/* qdiscs that are controlled */
-#define LINKS_MAX	32	/* interfaces that are steered */
+#define LINKS_MAX	SETTINGS_LINKS_MAX	/* interfaces that are steered */
 
 /* Why a queue or an interface is not being decided on. X(name, text) */
 #define QUEUE_STATES(X)							\
@@ -193,6 +193,7 @@ struct daemon {
 	sd_event *event;
 	sd_event_source *timer;
 	uint64_t started_ns, epochs, skipped;
+	__u64 late[SLUICE_HIST_SLOTS];	/* from when an epoch was due until it began */
 
 	struct qdisc_reader *reader;
 	struct sl_err reader_problem;

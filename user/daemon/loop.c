@@ -18,12 +18,22 @@ static void tell_status(const struct daemon *d)
 		   (unsigned long long)d->decisions.carried_out);
 }
 
+/* Slot i is of 2^i ns and more, as in all such histograms. */
+static unsigned int late_slot(uint64_t now, uint64_t due)
+{
+	uint64_t ns = now > due ? now - due : 0;
+	unsigned int slot = ns > 1 ? 63 - (unsigned int)__builtin_clzll(ns) : 0;
+
+	return slot < SLUICE_HIST_SLOTS ? slot : SLUICE_HIST_SLOTS - 1;
+}
+
 static int on_epoch(sd_event_source *s, uint64_t usec, void *data)
 {
 	struct daemon *d = data;
 	uint64_t epoch_us = d->settings.epoch_ms * 1000ULL;
 	uint64_t now = monotonic_ns(), next;
 
+	d->late[late_slot(now, usec * 1000)]++;
 	if (d->epochs % MODULE_CHECK_EPOCHS == 0) {
 		observe_module(d);
 		tell_status(d);
@@ -90,15 +100,17 @@ static void reload(struct daemon *d)
 		return;
 	}
 	keep_fixed(&old, &fresh);
-	d->settings = fresh;
 	transitions_close(d);
-	if (agents_reconfigure(d, &e) < 0 || links_configure(d, &e) < 0) {
+	d->settings = fresh;
+	if (agents_reconfigure(d, &e) < 0) {
 		log_error("the new configuration is refused, the old one stays: %s", e.text);
 		d->settings = old;
-		links_configure(d, &e);
 		transitions_configure(d);
 		return;
 	}
+	/* Nothing but memory can lack here, and the old agents are gone. */
+	if (links_configure(d, &e) < 0)
+		log_error("not all interfaces are steered: %s", e.text);
 	transitions_configure(d);
 	settings_guard(&d->settings, &d->guard);
 	log_set_level(d->verbose ? LOG_DEBUG : settings_syslog_level(&d->settings));

@@ -468,10 +468,18 @@ static bool power_of_two(unsigned int v)
 	return (v & (v - 1)) == 0;
 }
 
+static int count(const char *word, void *n)
+{
+	(void)word;
+	++*(unsigned int *)n;
+	return 0;
+}
+
 /* What no single row can check. */
 static int cross_check(const struct settings *s, const char *path, struct sl_err *e)
 {
 	const char *file = path ? path : "defaults";
+	unsigned int links = 0;
 
 	if (s->trials.watch_slices == 1)
 		return sl_err(e, -EINVAL, "%s: [guard] watch_slices 1 leaves nothing to the policy "
@@ -489,6 +497,10 @@ static int cross_check(const struct settings *s, const char *path, struct sl_err
 		return sl_err(e, -EINVAL,
 			      "%s: lease_ms must be at least four epochs (%u ms), or leases lapse "
 			      "in normal operation", file, 4 * s->epoch_ms);
+	settings_list_each(s->steer_interfaces, count, &links);
+	if (links > SETTINGS_LINKS_MAX)
+		return sl_err(e, -EINVAL, "%s: more than %d interfaces in [steer] interfaces", file,
+			      SETTINGS_LINKS_MAX);
 	if (settings_list_has(s->steer_interfaces, "*"))
 		return sl_err(e, -EINVAL,
 			      "%s: [steer] interfaces must name each interface; * would put XDP on "

@@ -18,6 +18,7 @@
 #include "lib/err.h"
 
 #define SETTINGS_LIST	192	/* inih reads lines of up to 199 characters */
+#define SETTINGS_LINKS_MAX	32	/* interfaces that can be steered */
 
 enum ecn_policy { ECN_POLICY_LEARN, ECN_POLICY_BDP, ECN_POLICY_FIXED, ECN_POLICY_MODEL };
 #define ECN_POLICY_NAMES { "learn", "bdp", "fixed", "model", NULL }
