@@ -73,21 +73,25 @@ static int report_trees(const struct bench *b, const struct options *o, struct s
 	double p99, median;
 	int r = 0;
 
+	for (int i = 0; i < 3; i++) {
+		const struct row *on = &b->row[ROW_tree_d5 + i];
+
+		printf("steer/%s/added_ns %.1f  (over tree_off, median of %zu rounds; ratio %.2f; "
+		       "%.1f comparisons on average)\n", on->name,
+		       median_difference(on, off, o->rounds), o->rounds,
+		       median_ratio(on, off, o->rounds), b->trees.comparisons[i]);
+	}
+	printf("steer/tree_place/added_ns %.1f  (a whole decision, depth 10)\n",
+	       median_difference(&b->row[ROW_tree_place], off, o->rounds));
 	for (int i = 0; i < 3 && r == 0; i++) {
 		const struct row *on = &b->row[ROW_tree_d5 + i];
 
 		r = bench_trees_p99(off, b->tree_object[0], on, b->tree_object[1 + i], n,
 				    P99_PACKETS, &p99, &median, e);
 		if (r == 0)
-			printf("steer/%s/added_ns %.1f  (over tree_off, median of %zu rounds; ratio "
-			       "%.2f; %.1f comparisons on average; of %u states alone %.1f, p99 "
-			       "%.1f)\n", on->name, median_difference(on, off, o->rounds),
-			       o->rounds, median_ratio(on, off, o->rounds),
-			       b->trees.comparisons[i], n, median, p99);
+			printf("steer/%s/p99_added_ns %.1f  (of %u states, each a mean of %u; median "
+			       "%.1f)\n", on->name, p99, n, P99_PACKETS, median);
 	}
-	if (r == 0)
-		printf("steer/tree_place/added_ns %.1f  (a whole decision, depth 10, 2 targets)\n",
-		       median_difference(&b->row[ROW_tree_place], off, o->rounds));
 	return r;
 }
 
