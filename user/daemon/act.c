@@ -22,7 +22,8 @@ int act_queue(struct daemon *d, struct queue *q, const struct qdisc_triple *t, u
 	if (generation == 0)
 		generation = 1;	/* 0 means a baseline */
 	if (q->now.backend == ECN_SLUICE)
-		r = qdisc_write_learned(&q->now.id, t, d->settings.ecn_lease_ms, generation, e);
+		r = qdisc_write_learned(&q->now.id, &q->learned_file, t,
+					d->settings.ecn_lease_ms, generation, e);
 	else
 		r = act_stock_write(d, q, t, e);
 	if (r < 0)
@@ -42,7 +43,8 @@ int act_queue_renew(struct daemon *d, struct queue *q, uint64_t now, struct sl_e
 	if (!q->learned || q->now.backend != ECN_SLUICE ||
 	    !renewal_due(q->renewed_ns, d->settings.ecn_lease_ms, now))
 		return 0;
-	r = qdisc_write_learned(&q->now.id, &q->triple, d->settings.ecn_lease_ms, q->generation, e);
+	r = qdisc_write_learned(&q->now.id, &q->learned_file, &q->triple,
+				d->settings.ecn_lease_ms, q->generation, e);
 	if (r == 0)
 		q->renewed_ns = now;
 	return r;
@@ -98,7 +100,7 @@ void act_queue_release(struct daemon *d, struct queue *q)
 		act_stock_release(d, q);
 	else if (q->learned)
 		/* One that fails leaves the lease to run out, which ends the same way. */
-		qdisc_write_learned(&q->now.id, &none, 0, q->generation, NULL);
+		qdisc_write_learned(&q->now.id, &q->learned_file, &none, 0, q->generation, NULL);
 	q->learned = false;
 }
 

@@ -129,6 +129,7 @@ struct queue {
 
 	struct queue_stock stock;
 	bool learned;			/* we hold a learned triple */
+	int learned_file;		/* where it is written, kept open (sysfs_write_kept()) */
 	struct qdisc_triple triple;
 	uint32_t generation;
 	uint64_t renewed_ns;

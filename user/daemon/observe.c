@@ -146,6 +146,7 @@ static void forget_queue(struct daemon *d, struct queue *q)
 			 q->now.backend == ECN_SLUICE ? "" : ", or gives way to another one");
 	act_stock_gone(d, q);
 	operator_gone(d, q);
+	sysfs_close_kept(&q->learned_file);
 	ecn_agent_forget(d->ecn, (unsigned int)(q - d->queues));
 	policies_forget(d, q);
 	q->used = false;

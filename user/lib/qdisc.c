@@ -347,8 +347,8 @@ static int explain_write(const struct qdisc_id *id, int r, const char *file, str
 	}
 }
 
-int qdisc_write_learned(const struct qdisc_id *id, const struct qdisc_triple *t, __u32 lease_ms,
-			__u32 generation, struct sl_err *e)
+int qdisc_write_learned(const struct qdisc_id *id, int *kept, const struct qdisc_triple *t,
+			__u32 lease_ms, __u32 generation, struct sl_err *e)
 {
 	char path[128], text[80];
 
@@ -358,7 +358,7 @@ int qdisc_write_learned(const struct qdisc_id *id, const struct qdisc_triple *t,
 			 lease_ms, generation);
 	else
 		snprintf(text, sizeof(text), "0 0 0 0 %u\n", generation);
-	return explain_write(id, sysfs_write(path, text), "learned", e);
+	return explain_write(id, sysfs_write_kept(path, kept, text), "learned", e);
 }
 
 int qdisc_write_tree(const struct qdisc_id *id, const struct sluice_tree *t, size_t size,

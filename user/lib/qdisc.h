@@ -62,9 +62,9 @@ struct nl_sock *qdisc_reader_socket(struct qdisc_reader *r);
 int qdisc_read(struct qdisc_reader *r, const struct qdisc_sample **samples, size_t *n,
 	       struct sl_err *e);
 
-/* Writes the file "learned". lease_ms 0 gives the learned triple up. */
-int qdisc_write_learned(const struct qdisc_id *id, const struct qdisc_triple *t, __u32 lease_ms,
-			__u32 generation, struct sl_err *e);
+/* Writes the file "learned", kept open (sysfs.h). lease_ms 0 gives the learned triple up. */
+int qdisc_write_learned(const struct qdisc_id *id, int *kept, const struct qdisc_triple *t,
+			__u32 lease_ms, __u32 generation, struct sl_err *e);
 /*
  * Writes a block to the file "tree": loads a tree, or, a header alone, renews its lease (-ESTALE:
  * it is not loaded any more) or gives it up.

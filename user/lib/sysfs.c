@@ -45,16 +45,22 @@ int sysfs_read_u32(const char *path, uint32_t *value)
 	return 0;
 }
 
+/* Each write at the file's beginning, in one piece. */
+static int put(int fd, const void *block, size_t size)
+{
+	ssize_t n = pwrite(fd, block, size, 0);
+
+	return n < 0 ? -errno : n < (ssize_t)size ? -EIO : 0;
+}
+
 int sysfs_write_block(const char *path, const void *block, size_t size)
 {
-	ssize_t n;
 	int fd, r;
 
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	n = write(fd, block, size);
-	r = n < 0 ? -errno : n < (ssize_t)size ? -EIO : 0;
+	r = put(fd, block, size);
 	close(fd);
 	return r;
 }
@@ -62,6 +68,30 @@ int sysfs_write_block(const char *path, const void *block, size_t size)
 int sysfs_write(const char *path, const char *text)
 {
 	return sysfs_write_block(path, text, strlen(text));
+}
+
+int sysfs_write_kept(const char *path, int *kept, const char *text)
+{
+	int fd, r;
+
+	if (*kept) {
+		r = put(*kept - 1, text, strlen(text));
+		if (r != -ENODEV)
+			return r;
+		sysfs_close_kept(kept);
+	}
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*kept = fd + 1;
+	return put(fd, text, strlen(text));
+}
+
+void sysfs_close_kept(int *kept)
+{
+	if (*kept)
+		close(*kept - 1);
+	*kept = 0;
 }
 
 bool sysfs_exists(const char *path)
