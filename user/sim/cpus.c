@@ -342,7 +342,8 @@ static int arrive(struct cpus *c)
 	}
 	p = (struct cpus_packet){
 		.arrived_ns = a->time_ns, .flow = a->flow, .id = a->id, .order = ++f->sent,
-		.bytes = a->bytes, .bucket = a->bucket, .work = a->work, .rxq = rxq,
+		.bytes = a->bytes, .bucket = a->bucket, .hash = a->hash, .work = a->work,
+		.rxq = rxq,
 	};
 	c->stats.events++;
 	c->stats.arrived++;
@@ -462,6 +463,7 @@ void cpus_free(struct cpus *c)
 	for (unsigned int i = 0; i < c->p.n_cpus; i++)
 		free(c->cpu[i].ring.packet);
 	steer_tables_free(c);
+	free(c->place);
 	cpus_traffic_free(c->traffic);
 	free(c->rx);
 	free(c->bulks);

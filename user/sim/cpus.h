@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include <linux/sluice.h>
+#include <sluice/tree.h>
 
 #include "lib/err.h"
 #include "lib/procstat.h"
@@ -134,6 +135,31 @@ struct cpus_heavy {
 };
 /* Calls back for flows reported as heavy since the last time. */
 void cpus_heavy_drain(struct cpus *c, void (*each)(const struct cpus_heavy *, void *), void *data);
+
+/*
+ * A tree of kind PLACE (sluice/place.h) for flows that get their entry from now on; NULL: none.
+ * -EINVAL: not a valid one.
+ */
+int cpus_set_tree(struct cpus *c, const struct sluice_tree *t);
+/* What the daemon publishes for it (struct sluice_cpu_load); the first n of each. */
+struct cpus_loads {
+	unsigned int n;
+	uint8_t cpu[SLUICE_MAX_CPUS];
+	uint32_t ppm[SLUICE_MAX_CPUS];
+	uint64_t lost[SLUICE_MAX_CPUS];
+	uint32_t mean_ppm, flow_ppm;
+};
+int cpus_set_loads(struct cpus *c, const struct cpus_loads *l);
+void cpus_tree_stats(const struct cpus *c, struct sluice_tree_stats *out);	/* no generations */
+/* Called at each decision, with what is chosen (enum sluice_place_choice). */
+typedef void cpus_watcher(void *data, struct cpus *c, const uint32_t *feature, uint32_t choice);
+void cpus_watch(struct cpus *c, cpus_watcher *watcher, void *data);	/* NULL: nobody */
+void cpus_force(struct cpus *c, int choice);	/* of the next decision, whatever the tree says */
+
+/* A machine in the same state, to go on in another way; without placer. NULL: out of memory. */
+struct cpus *cpus_copy(const struct cpus *c);
+/* What the packets that are inside have waited for so far, in sum. */
+double cpus_waiting_ns(const struct cpus *c);
 
 /*
  * Decides of a flow's very first packet, as no program here can: it sees the backlogs of this

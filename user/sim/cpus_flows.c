@@ -25,7 +25,7 @@ static const uint8_t rss_key[40] = {
 static void hash_key(const struct sluice_flow_key *key, struct cpus_slot *s)
 {
 	toeplitz_flow(rss_key, sizeof(rss_key), TOEPLITZ_AS_IS, key, true, &s->rss_hash);
-	s->bucket = (uint16_t)sluice_bucket_of(key);
+	s->hash = sluice_flow_hash(key);
 }
 
 /* A flow from a client out of 10.0.0.0/8 to a port of one of 256 servers. */

@@ -20,7 +20,7 @@
 struct cpus_slot {
 	uint32_t id;		/* 0: has no flow yet */
 	uint32_t rss_hash;
-	uint16_t bucket;
+	uint64_t hash;		/* sluice_flow_hash() of its key */
 	bool elephant;
 	float work;		/* of a packet */
 	double gap_ns;		/* between packets while it is on */

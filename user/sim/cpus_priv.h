@@ -3,6 +3,8 @@
 #ifndef SLUICE_SIM_CPUS_PRIV_H
 #define SLUICE_SIM_CPUS_PRIV_H
 
+#include <sluice/tree.h>
+
 #include "sim/cpus.h"
 
 #define HEAVY_MAX	1024	/* reports that wait to be read */
@@ -13,6 +15,7 @@ struct cpus_packet {
 	uint64_t arrived_ns;
 	uint64_t sent_ns;	/* sampled: when it was; else 0 */
 	uint64_t seq;		/* of the hold, with meta */
+	uint64_t hash;		/* of the flow's key */
 	uint32_t flow, id;
 	uint32_t order;		/* within its flow */
 	uint32_t bytes;
@@ -90,6 +93,10 @@ struct cpus {
 
 	struct cpus_flow *flow;
 	uint32_t n_flows, room_flows, n_entries, ageing;
+	struct cpus_place *place;		/* NULL: there never was a tree */
+	cpus_watcher *watcher;			/* of decisions */
+	void *watcher_data;
+	int forced;				/* choice + 1 of the next decision; 0: the tree's */
 	struct cpus_heavy heavy[HEAVY_MAX];
 	uint32_t n_heavy;
 
@@ -118,5 +125,18 @@ struct sluice_place *steer_entry(struct cpus *c, uint32_t bucket, uint16_t rxq,
 				 struct sluice_flow *f);
 /* What cpu_deliver does of a packet in a bulk, on the CPU. */
 void steer_delivered(struct cpus *c, unsigned int cpu, const struct cpus_packet *p);
+
+/* --- cpus_place.c: where a newly admitted flow goes ----------------------------- */
+
+/* What bpf/place.bpf.h reads: a tree, the published loads, what came of it. */
+struct cpus_place {
+	struct sluice_tree tree;	/* generation 0: none */
+	struct sluice_tree_control control;
+	struct sluice_cpu_load load[SLUICE_MAX_CPUS];
+	struct sluice_tree_stats stats[SLUICE_RXQS];	/* by RX queue */
+};
+
+/* The assignment that the tree gives to a flow whose entry is made at this packet. */
+struct sluice_assign place_admitted(struct cpus *c, const struct cpus_packet *p);
 
 #endif

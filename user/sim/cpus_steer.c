@@ -181,6 +181,7 @@ static void missed(struct cpus *c, const struct cpus_packet *p, struct cpus_flow
 	stats->admitted++;
 	f->entry = true;
 	f->f = (struct sluice_flow){
+		.assign = place_admitted(c, p),
 		.packets = 1, .bytes = p->bytes, .ticks = ticks_now(c),
 		.born_ticks = ticks_now(c), .report_at = c->p.config.report_packets,
 	};
@@ -442,7 +443,8 @@ void cpus_flow_age(struct cpus *c, uint64_t idle_ns, uint32_t max)
 	for (uint32_t i = 0; i < max && i < c->n_flows; i++) {
 		struct cpus_flow *f = &c->flow[c->ageing++ % c->n_flows];
 
-		if (f->entry && !f->f.assign.flags && ticks_now(c) - f->f.ticks > idle)
+		if (f->entry && (!f->f.assign.flags || f->f.assign.flags & SLUICE_FLOW_TREE) &&
+		    ticks_now(c) - f->f.ticks > idle)
 			delete(c, f);
 	}
 }

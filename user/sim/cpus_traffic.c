@@ -13,6 +13,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include <sluice/hash.h>
+
 #include "lib/rng.h"
 #include "sim/cpus_flows.h"
 #include "sim/zipf.h"
@@ -101,7 +103,7 @@ static void fill(struct cpus_traffic *t, uint32_t slot, uint64_t time_ns, uint32
 
 	*out = (struct cpus_arrival){
 		.time_ns = time_ns, .flow = slot, .id = s->id, .bytes = bytes, .work = s->work,
-		.rss_hash = s->rss_hash, .bucket = s->bucket,
+		.rss_hash = s->rss_hash, .bucket = sluice_hash_bucket(s->hash), .hash = s->hash,
 	};
 	if (t->p.work_cv > 0)
 		out->work *= (float)(1 - t->p.work_cv + t->p.work_cv * exponential(&t->work));

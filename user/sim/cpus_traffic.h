@@ -78,6 +78,7 @@ struct cpus_arrival {
 	float work;		/* in units of what the costs say; 1 on average */
 	uint32_t rss_hash;
 	uint32_t bucket;
+	uint64_t hash;		/* of the flow's key */
 };
 
 struct cpus_traffic;
