@@ -380,6 +380,8 @@ int cmd_distill(struct cli *cli, int argc, char **argv)
 	};
 	int r;
 
+	if (argc && !strcmp(argv[0], "steer"))
+		return cmd_distill_steer(cli, argc, argv);
 	if (!argc || strcmp(argv[0], "ecn"))
 		return cli_usage(cli, argc ? "there is no 'distill %s'" : "distil what?",
 				 argc ? argv[0] : "");

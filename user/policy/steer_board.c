@@ -75,8 +75,8 @@ static int run_one(void *ctx, size_t i, void *result)
 			      steer_policy_new(r->ops, &c, &p, &a->e);
 	if (a->error)
 		return 0;
-	a->error = steer_lab_run(b->lab, w, STEER_LAB_TEST_SEED + i % b->seeds, p, b->seconds,
-				 &a->out, &a->e);
+	a->error = steer_lab_run_placed(b->lab, w, STEER_LAB_TEST_SEED + i % b->seeds, p,
+					&r->place, b->seconds, &a->out, &a->e);
 	steer_policy_free(p);
 	return 0;
 }

@@ -16,6 +16,7 @@ struct steer_row {
 	char name[48];
 	const struct steer_policy_ops *ops;
 	struct steer_tuning tuning;
+	struct steer_place place;	/* all 0: none */
 	const struct model *model;	/* of an agent; stays the caller's. NULL: a baseline */
 	struct steer_outcome out[STEER_LAB_WORKLOADS][STEER_BOARD_SEEDS];	/* of test workloads */
 };

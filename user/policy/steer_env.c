@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/guard.h"
+#include "daemon/steer_publish.h"
 #include "daemon/steer_view.h"
 
 #define MOVES_MAX	1024
@@ -42,6 +43,7 @@ struct steer_env {
 	struct procstat times_before, times_now;
 	struct flow flow[FLOWS_MAX];
 	unsigned int n_flows;
+	struct steer_publish publish;
 	struct view *view;		/* a ring of stale + 1 */
 	struct steer_interval in;	/* points into it */
 	double future[OBJECTS_MAX], future_base[SLUICE_MAX_CPUS], slow[SLUICE_MAX_CPUS];
@@ -123,6 +125,12 @@ int steer_env_new(const struct steer_env_params *p, uint64_t seed, struct steer_
 	for (unsigned int b = 0; b < SLUICE_BUCKETS && cp.steer; b++)
 		cpus_bucket_baseline(env->cpus, b, (int)(b % cp.n_cpus));
 	cpus_set_placer(env->cpus, policy->ops->placer, policy);
+	if (p->tree && cp.steer)
+		r = cpus_set_tree(env->cpus, p->tree);
+	if (r) {
+		steer_env_free(env);
+		return sl_err(e, r, "the tree is refused: %s", strerror(-r));
+	}
 	cpus_lease(env->cpus, 4 * env->interval_ns);
 	cpus_snapshot(env->cpus, env->now);
 	cpus_procstat(env->cpus, &env->times_now);
@@ -157,8 +165,9 @@ void steer_env_free(struct steer_env *env)
 static void admit(const struct cpus_heavy *h, void *data)
 {
 	struct steer_env *env = data;
-	const int cpu = steer_view_bucket_cpu(env->now, h->bucket);
+	int cpu = steer_view_bucket_cpu(env->now, h->bucket);
 	unsigned int slot = env->p.max_flows;
+	struct sluice_flow entry;
 
 	for (unsigned int i = 0; i < env->p.max_flows; i++) {
 		if (env->flow[i].used && env->flow[i].flow == h->flow && env->flow[i].id == h->id)
@@ -166,6 +175,9 @@ static void admit(const struct cpus_heavy *h, void *data)
 		if (!env->flow[i].used && slot == env->p.max_flows)
 			slot = i;
 	}
+	/* Where a tree has put it, it stays. */
+	if (cpus_flow_get(env->cpus, h->flow, h->id, &entry) == 0 && entry.assign.flags)
+		cpu = entry.assign.cpu;
 	if (slot == env->p.max_flows || cpu < 0 || !env->policy->ops->decide ||
 	    cpus_flow_assign(env->cpus, h->flow, h->id, (unsigned int)cpu, SLUICE_FLOW_LEARNED))
 		return;
@@ -433,6 +445,19 @@ static void add_reward(struct steer_env *env)
 	env->rewarded++;
 }
 
+/* For the tree: loads as old as what a policy sees, and of now what is in the rings. */
+static int publish(struct steer_env *env)
+{
+	const struct view *v = &env->view[(env->steps + 1) % (env->p.stale + 1)];
+	struct place_loads loads = { .n = 0 };
+
+	if (!env->p.tree || env->steps < env->p.stale)
+		return 0;
+	steer_publish(&env->publish, env->before, env->now, v->cpu, env->p.cpus.n_cpus,
+		      env->p.cpus.ring_pkts, &loads);
+	return cpus_set_loads(env->cpus, &loads);
+}
+
 int steer_env_step(struct steer_env *env)
 {
 	int r;
@@ -448,6 +473,8 @@ int steer_env_step(struct steer_env *env)
 		env->moved = env->refused = 0;
 	}
 	r = decide(env);
+	if (!r)
+		r = publish(env);
 	cpus_lease(env->cpus, 4 * env->interval_ns);
 	env->steps++;
 	return r;

@@ -25,6 +25,7 @@ struct steer_env_params {
 	bool refuse_losing;		/* [steer] */
 	unsigned int max_flows;		/* [steer] with an assignment of their own */
 	double flow_idle_s;		/* [steer] */
+	const struct sluice_tree *tree;	/* that places newly admitted flows; the caller's, or NULL */
 	unsigned int learn_steps;	/* gradient steps of an agent after a decision */
 	struct steer_reward_weights weights;
 	/* What a drop and an overtaken packet count as, in outcomes. */

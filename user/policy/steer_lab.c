@@ -123,14 +123,26 @@ double steer_lab_run_s(double seconds)
 	return seconds + fmin(WARMUP_S, seconds);
 }
 
-int steer_lab_run(const struct steer_lab *l, size_t w, uint64_t seed, struct steer_policy *p,
-		  double seconds, struct steer_outcome *out, struct sl_err *e)
+int steer_lab_run_placed(const struct steer_lab *l, size_t w, uint64_t seed, struct steer_policy *p,
+			 const struct steer_place *place, double seconds,
+			 struct steer_outcome *out, struct sl_err *e)
 {
 	struct steer_env_params env;
 	unsigned int intervals;
 	int r = steer_lab_env(l, w, seconds, &env, &intervals, e);
 
+	env.tree = place->tree;
+	if (place->announce)
+		env.cpus.config.announce_mask = place->announce - 1;
 	return r ? r : steer_env_run(&env, seed, p, intervals, out, e);
+}
+
+int steer_lab_run(const struct steer_lab *l, size_t w, uint64_t seed, struct steer_policy *p,
+		  double seconds, struct steer_outcome *out, struct sl_err *e)
+{
+	const struct steer_place none = { 0 };
+
+	return steer_lab_run_placed(l, w, seed, p, &none, seconds, out, e);
 }
 
 int steer_lab_run_new(const struct steer_lab *l, size_t w, uint64_t seed,

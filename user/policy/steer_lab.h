@@ -64,6 +64,14 @@ int steer_lab_env(const struct steer_lab *l, size_t w, double seconds, struct st
 /* Seconds after a warm-up of two, or as many if they are fewer. */
 int steer_lab_run(const struct steer_lab *l, size_t w, uint64_t seed, struct steer_policy *p,
 		  double seconds, struct steer_outcome *out, struct sl_err *e);
+/* The same with a tree that places flows (or NULL), and misses sampled once in "announce" (or 0). */
+struct steer_place {
+	const struct sluice_tree *tree;
+	uint32_t announce;
+};
+int steer_lab_run_placed(const struct steer_lab *l, size_t w, uint64_t seed, struct steer_policy *p,
+			 const struct steer_place *place, double seconds,
+			 struct steer_outcome *out, struct sl_err *e);
 /* The same of a new policy. */
 int steer_lab_run_new(const struct steer_lab *l, size_t w, uint64_t seed,
 		      const struct steer_policy_ops *ops, const struct steer_policy_config *c,

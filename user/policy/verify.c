@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,29 @@
 
 #define LEAVES	(SLUICE_TREE_MAX_CELLS + 1)
 
-static const struct feature {
+struct feature {
 	const char *name, *unit;
 	uint32_t most;
-} features[SLUICE_TREE_F_NR] = {
+};
 #define X(name, unit, max, text) { #name, unit, max },
-	SLUICE_TREE_FEATURES(X)
+static const struct feature features[SLUICE_TREE_F_NR] = { SLUICE_TREE_FEATURES(X) };
+static const struct feature place_features[SLUICE_PLACE_F_NR] = { SLUICE_PLACE_FEATURES(X) };
 #undef X
+
+static const struct kind {
+	const struct feature *feature;
+	unsigned int features;
+} kinds[] = {
+	[SLUICE_TREE_QUEUE] = { features, SLUICE_TREE_F_NR },
+	[SLUICE_TREE_PLACE] = { place_features, SLUICE_PLACE_F_NR },
 };
 
-static const char *const outputs[VERIFY_OUTPUTS] = { "qth_min", "qth_max", "max_p" };
+static const char *const outputs[VERIFY_OUTPUTS] = { "qth_min", "qth_max", "max_p", "other" };
+
+static enum sluice_tree_kind kind_of(enum verify_output o)
+{
+	return o == VERIFY_OTHER ? SLUICE_TREE_PLACE : SLUICE_TREE_QUEUE;
+}
 
 const char *verify_feature_name(unsigned int feature)
 {
@@ -35,12 +49,15 @@ const char *verify_feature_unit(unsigned int feature)
 
 static const char *output_unit(enum verify_output o)
 {
-	return o == VERIFY_MAX_P ? "ppm" : "bytes";
+	return o == VERIFY_OTHER ? "" : o == VERIFY_MAX_P ? " ppm" : " bytes";
 }
 
 static uint32_t *output(struct sluice_tree_action *a, enum verify_output o)
 {
-	return o == VERIFY_QTH_MIN ? &a->qth_min : o == VERIFY_QTH_MAX ? &a->qth_max : &a->max_p;
+	/* The choice of a place is the cell's first word, too. */
+	_Static_assert(!offsetof(struct sluice_tree_action, qth_min) &&
+		       !offsetof(struct sluice_tree_place, choice), "not the first word");
+	return o == VERIFY_QTH_MIN || o == VERIFY_OTHER ? &a->qth_min : o == VERIFY_QTH_MAX ? &a->qth_max : &a->max_p;
 }
 
 struct verify_limits verify_limits_default(void)
@@ -65,18 +82,20 @@ static int find(const char *const *name, size_t n, const char *text)
 int verify_rule_add(struct verify_limits *l, const char *text, struct sl_err *e)
 {
 	static const char *const verbs[] = { "never-raise", "never-lower" };
-	const char *names[SLUICE_TREE_F_NR];
+	const char *names[VERIFY_FEATURES];
 	char verb[16], out[16], feature[32];
+	const struct kind *kind;
 	int v, o, f, end = 0;
 
-	for (int i = 0; i < SLUICE_TREE_F_NR; i++)
-		names[i] = features[i].name;
 	if (sscanf(text, "%15[^:]:%15[^:]:%31[^:]%n", verb, out, feature, &end) != 3 || text[end])
 		return sl_err(e, -EINVAL, "'%s' is not a rule: never-raise:OUTPUT:FEATURE or "
 			      "never-lower:OUTPUT:FEATURE", text);
 	v = find(verbs, 2, verb);
 	o = find(outputs, VERIFY_OUTPUTS, out);
-	f = find(names, SLUICE_TREE_F_NR, feature);
+	kind = &kinds[kind_of(o < 0 ? VERIFY_QTH_MIN : (enum verify_output)o)];
+	for (unsigned int i = 0; i < kind->features; i++)
+		names[i] = kind->feature[i].name;
+	f = find(names, kind->features, feature);
 	if (v < 0 || o < 0 || f < 0)
 		return sl_err(e, -EINVAL, "in the rule '%s' there is no %s '%s'", text,
 			      v < 0 ? "verb" : o < 0 ? "output" : "feature",
@@ -121,13 +140,20 @@ static void collect(struct boxes *to, uint32_t cell, const struct verify_box *bo
 	}
 }
 
+static struct verify_box all_states(const struct sluice_tree *t)
+{
+	struct verify_box all = { .kind = t->h.kind };
+
+	for (unsigned int f = 0; f < kinds[all.kind].features; f++)
+		all.high[f] = kinds[all.kind].feature[f].most;
+	return all;
+}
+
 size_t verify_boxes(const struct sluice_tree *t, struct verify_box *box, size_t room)
 {
 	struct boxes to = { .t = t, .box = box, .room = room };
-	struct verify_box all = { .depth = 0 };
+	struct verify_box all = all_states(t);
 
-	for (int f = 0; f < SLUICE_TREE_F_NR; f++)
-		all.high[f] = features[f].most;
 	collect(&to, 0, &all);
 	return to.n;
 }
@@ -137,8 +163,8 @@ void verify_box_text(const struct verify_box *b, char *buf, size_t size)
 	size_t n = 0;
 
 	buf[0] = '\0';
-	for (int f = 0; f < SLUICE_TREE_F_NR && n < size; f++) {
-		const struct feature *is = &features[f];
+	for (unsigned int f = 0; f < kinds[b->kind].features && n < size; f++) {
+		const struct feature *is = &kinds[b->kind].feature[f];
 
 		if (b->low[f] > 0)
 			n += snprintf(buf + n, size - n, "%s%s > %u %s", n ? ", " : "", is->name,
@@ -158,7 +184,7 @@ static bool rises(const struct verify_box *a, const struct verify_box *b, unsign
 {
 	if (a->low[f] >= b->high[f])
 		return false;
-	for (unsigned int i = 0; i < SLUICE_TREE_F_NR; i++)
+	for (unsigned int i = 0; i < kinds[a->kind].features; i++)
 		if (i != f && (a->low[i] > b->high[i] || b->low[i] > a->high[i]))
 			return false;
 	return true;
@@ -169,6 +195,11 @@ static uint32_t value(const struct sluice_tree *t, const struct verify_box *b, e
 	struct sluice_tree_action a = t->cell[b->cell].action;
 
 	return *output(&a, o);
+}
+
+static bool concerns(const struct verify_rule *rule, enum sluice_tree_kind kind)
+{
+	return kind_of(rule->output) == kind;
 }
 
 static bool breaks(const struct sluice_tree *t, const struct verify_rule *rule,
@@ -186,9 +217,9 @@ static int broken(const struct sluice_tree *t, const struct verify_rule *rule,
 
 	verify_box_text(a, from, sizeof(from));
 	verify_box_text(b, to, sizeof(to));
-	return sl_err(e, -EPERM, "never-%s:%s:%s is broken: %u %s where %s, but %u where %s",
+	return sl_err(e, -EPERM, "never-%s:%s:%s is broken: %u%s where %s, but %u where %s",
 		      rule->sign > 0 ? "raise" : "lower", outputs[rule->output],
-		      features[rule->feature].name, value(t, a, rule->output),
+		      kinds[a->kind].feature[rule->feature].name, value(t, a, rule->output),
 		      output_unit(rule->output), from, value(t, b, rule->output), to);
 }
 
@@ -197,7 +228,7 @@ static int check_rules(const struct sluice_tree *t, const struct verify_limits *
 		       struct sl_err *e)
 {
 	for (size_t k = 0; k < l->rules; k++)
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n && concerns(&l->rule[k], t->h.kind); i++)
 			for (size_t j = 0; j < n; j++) {
 				if (!breaks(t, &l->rule[k], &box[i], &box[j]))
 					continue;
@@ -262,16 +293,25 @@ static int check_boxes(const struct sluice_tree *t, enum sluice_tree_error error
 	return check_rules(t, l, box, report->leaves, report, e);
 }
 
+static enum sluice_tree_error validate(const struct sluice_tree *t, size_t size,
+				       const struct verify_limits *l)
+{
+	if (size > SLUICE_TREE_MAX_SIZE)
+		return SLUICE_TREE_E_SIZE;
+	if (size >= sizeof(t->h) && t->h.kind == SLUICE_TREE_PLACE)
+		return sluice_place_validate(t, (uint32_t)size);
+	return sluice_tree_validate(t, (uint32_t)size, &l->clamps);
+}
+
 int verify_tree(const struct sluice_tree *t, size_t size, const struct verify_limits *l,
 		struct verify_report *report, struct sl_err *e)
 {
-	const enum sluice_tree_error error = size > SLUICE_TREE_MAX_SIZE ? SLUICE_TREE_E_SIZE :
-					     sluice_tree_validate(t, size, &l->clamps);
+	const enum sluice_tree_error error = validate(t, size, l);
 	struct verify_report found = { .leaves = 0 };
 	struct verify_box *box;
 	int r;
 
-	if (error && error != SLUICE_TREE_E_CLAMP)
+	if (error && (error != SLUICE_TREE_E_CLAMP || t->h.kind != SLUICE_TREE_QUEUE))
 		return sl_err(e, sluice_tree_errno(error), "%s", error_text(error));
 	box = malloc(LEAVES * sizeof(*box));
 	if (!box)
@@ -342,7 +382,7 @@ static void settle(const struct verify_limits *l, const struct verify_box *box, 
 	while (again) {
 		again = false;
 		for (size_t k = 0; k < l->rules; k++)
-			for (size_t i = 0; i < n; i++)
+			for (size_t i = 0; i < n && concerns(&l->rule[k], box->kind); i++)
 				for (size_t j = 0; j < n; j++) {
 					const struct verify_rule *rule = &l->rule[k];
 					const bool up = rule->sign > 0;
@@ -409,7 +449,7 @@ static int point(struct rebuild *b, uint32_t cell, struct verify_box *box)
 int verify_repair(struct sluice_tree *t, const struct verify_limits *l, size_t *changed)
 {
 	struct sluice_tree_action *action = calloc(LEAVES, sizeof(*action));
-	struct verify_box *box = calloc(LEAVES, sizeof(*box)), all = { .depth = 0 };
+	struct verify_box *box = calloc(LEAVES, sizeof(*box)), all = all_states(t);
 	struct sluice_tree fixed = *t;
 	struct rebuild b = { .t = &fixed, .action = action };
 	size_t n, differ = 0;
@@ -424,8 +464,6 @@ int verify_repair(struct sluice_tree *t, const struct verify_limits *l, size_t *
 			differ += memcmp(&action[i], &t->cell[box[i].cell].action,
 					 sizeof(*action)) != 0;
 	}
-	for (int f = 0; f < SLUICE_TREE_F_NR; f++)
-		all.high[f] = features[f].most;
 	if (!r && differ)
 		r = point(&b, 0, &all);
 	if (!r && differ) {

@@ -10,7 +10,10 @@
  *	never-raise:OUTPUT:FEATURE
  *
  * says that of two states that differ in FEATURE alone the one where it is larger does not have the
- * larger OUTPUT (qth_min, qth_max or max_p); never-lower the opposite. "The threshold never rises as
+ * larger OUTPUT (qth_min, qth_max or max_p); never-lower the opposite. A tree that places flows
+ * (sluice/place.h) has the output "other", which is 1 where the flow leaves home: a load that grows
+ * there never brings it back by never-lower:other:home_load. Rules of the other kind of tree do not
+ * concern one. "The threshold never rises as
  * the queue grows" is never-raise:qth_min:backlog_avg. It is checked on every pair of boxes that
  * two such states can lie in, which is exact, but that a state the kernel can never be in (a busy
  * queue that sent nothing) counts like all others.
@@ -20,17 +23,18 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sluice/tree.h>
+#include <sluice/place.h>
 
 #include "lib/err.h"
 
 #define VERIFY_RULES	16
 
-enum verify_output { VERIFY_QTH_MIN, VERIFY_QTH_MAX, VERIFY_MAX_P, VERIFY_OUTPUTS };
+enum verify_output { VERIFY_QTH_MIN, VERIFY_QTH_MAX, VERIFY_MAX_P, VERIFY_OTHER, VERIFY_OUTPUTS };
+#define VERIFY_FEATURES	SLUICE_PLACE_F_NR	/* the most that a kind has */
 
 struct verify_rule {
 	enum verify_output output;
-	enum sluice_tree_feature feature;
+	unsigned int feature;	/* of the kind that has the output */
 	int sign;		/* of what must not be: 1: a rise, -1: a fall */
 };
 
@@ -43,7 +47,8 @@ struct verify_limits {
 
 /* Inclusive. */
 struct verify_box {
-	uint32_t low[SLUICE_TREE_F_NR], high[SLUICE_TREE_F_NR];
+	uint32_t low[VERIFY_FEATURES], high[VERIFY_FEATURES];	/* beyond the kind's: 0 */
+	enum sluice_tree_kind kind;
 	uint32_t cell;		/* of the action */
 	unsigned int depth;
 };
@@ -73,11 +78,12 @@ int verify_read(const char *path, const struct verify_limits *l, struct sluice_t
 void verify_box_text(const struct verify_box *b, char *buf, size_t size);
 /* The leaves' boxes, at most "room" of them: 1 + SLUICE_TREE_MAX_CELLS is enough. Their number. */
 size_t verify_boxes(const struct sluice_tree *t, struct verify_box *box, size_t room);
+/* Of a queue's tree. */
 const char *verify_feature_name(unsigned int feature);
 const char *verify_feature_unit(unsigned int feature);
 
 /*
- * Lowers the outputs of a valid tree, leaf by leaf, until no rule is broken: where a rule is, the
+ * Lowers the outputs of a valid tree (of one that places flows: to home), leaf by leaf, until no rule is broken: where a rule is, the
  * larger output becomes the smaller one, and the whole action that of the other leaf where that is
  * nowhere larger (a step stays a step). A leaf that shared its action gets its own. The tree is sealed anew. -E2BIG: there is
  * no room for more actions; then the tree is as before.

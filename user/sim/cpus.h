@@ -28,6 +28,7 @@
 #include <sluice/tree.h>
 
 #include "lib/err.h"
+#include "lib/place_loads.h"
 #include "lib/procstat.h"
 #include "lib/steer.h"
 #include "sim/cpus_traffic.h"
@@ -141,15 +142,8 @@ void cpus_heavy_drain(struct cpus *c, void (*each)(const struct cpus_heavy *, vo
  * -EINVAL: not a valid one.
  */
 int cpus_set_tree(struct cpus *c, const struct sluice_tree *t);
-/* What the daemon publishes for it (struct sluice_cpu_load); the first n of each. */
-struct cpus_loads {
-	unsigned int n;
-	uint8_t cpu[SLUICE_MAX_CPUS];
-	uint32_t ppm[SLUICE_MAX_CPUS];
-	uint64_t lost[SLUICE_MAX_CPUS];
-	uint32_t mean_ppm, flow_ppm;
-};
-int cpus_set_loads(struct cpus *c, const struct cpus_loads *l);
+/* What the daemon publishes for it. */
+int cpus_set_loads(struct cpus *c, const struct place_loads *l);
 void cpus_tree_stats(const struct cpus *c, struct sluice_tree_stats *out);	/* no generations */
 /* Called at each decision, with what is chosen (enum sluice_place_choice). */
 typedef void cpus_watcher(void *data, struct cpus *c, const uint32_t *feature, uint32_t choice);

@@ -36,7 +36,7 @@ int cpus_set_tree(struct cpus *c, const struct sluice_tree *t)
 	return 0;
 }
 
-int cpus_set_loads(struct cpus *c, const struct cpus_loads *l)
+int cpus_set_loads(struct cpus *c, const struct place_loads *l)
 {
 	struct cpus_place *x = place_of(c);
 
