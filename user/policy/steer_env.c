@@ -88,6 +88,18 @@ static int check(const struct steer_env_params *p, struct sl_err *e)
 
 static int decide(struct steer_env *env);
 
+/* The tree with all CPUs as targets, of whose load nothing is known yet. */
+static int place_from_the_start(struct steer_env *env)
+{
+	struct place_loads loads = { .n = env->p.cpus.n_cpus, .flow_ppm = STEER_PUBLISH_FLOW_PPM };
+	int r;
+
+	for (unsigned int i = 0; i < loads.n; i++)
+		loads.cpu[i] = (uint8_t)i;
+	r = cpus_set_loads(env->cpus, &loads);
+	return r ? r : cpus_set_tree(env->cpus, env->p.tree);
+}
+
 int steer_env_new(const struct steer_env_params *p, uint64_t seed, struct steer_policy *policy,
 		  struct steer_env **ret, struct sl_err *e)
 {
@@ -126,7 +138,7 @@ int steer_env_new(const struct steer_env_params *p, uint64_t seed, struct steer_
 		cpus_bucket_baseline(env->cpus, b, (int)(b % cp.n_cpus));
 	cpus_set_placer(env->cpus, policy->ops->placer, policy);
 	if (p->tree && cp.steer)
-		r = cpus_set_tree(env->cpus, p->tree);
+		r = place_from_the_start(env);
 	if (r) {
 		steer_env_free(env);
 		return sl_err(e, r, "the tree is refused: %s", strerror(-r));
