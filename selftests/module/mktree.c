@@ -71,6 +71,12 @@ static bool parse_cell(struct sluice_tree *t, const char *arg)
 		t->h.n_actions++;
 		return true;
 	}
+	if (!strcmp(arg, "home") || !strcmp(arg, "other")) {
+		c->place.choice = *arg == 'o' ? SLUICE_PLACE_OTHER : SLUICE_PLACE_HOME;
+		t->h.kind = SLUICE_TREE_PLACE;
+		t->h.n_actions++;
+		return true;
+	}
 	return false;
 }
 

@@ -487,7 +487,7 @@ int cmd_distill_steer(struct cli *cli, int argc, char **argv)
 	int r;
 
 	d.jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
-	d.limits = verify_limits_default();
+	d.limits = place_limits();
 	steer_args_init(&d.args);
 	r = parse(cli, argc, argv, &d);
 	if (r == CLI_OK)

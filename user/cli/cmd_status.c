@@ -30,6 +30,18 @@ static void print_queue(const json_t *q)
 	printf(" (sluiced(8))\n");
 }
 
+/* What places newly admitted flows. */
+static void print_tree(const json_t *t)
+{
+	if (!json_is_object(t))
+		return;
+	printf("       tree %.0f%s: of the flows admitted %.0f went elsewhere, %.0f stayed; %.0f "
+	       "without a choice\n", get_num(t, "generation"), get_flag(t, "leased") ? "" :
+	       " (no lease)", get_num(t, "other"), get_num(t, "home"),
+	       get_num(t, "alone") + get_num(t, "held") + get_num(t, "lapsed") +
+	       get_num(t, "torn"));
+}
+
 static void print_link(const json_t *l)
 {
 	json_t *cpu, *cpus = json_object_get(l, "cpus");
@@ -46,6 +58,7 @@ static void print_link(const json_t *l)
 	printf("; %.0f decisions, %.0f moves, %.0f flows%s\n", get_num(l, "decisions"),
 	       get_num(l, "moves"), get_num(l, "flows"), get_flag(l, "paused") ?
 	       "; the operator paused the agents here ('sluice agent resume')" : "");
+	print_tree(json_object_get(l, "tree"));
 }
 
 static void print_status(const json_t *s)

@@ -64,16 +64,33 @@ static int check(const struct cli *cli, struct checking *c)
 	const struct sluice_tree_header *h = &c->tree.h;
 
 	if (cli->json)
-		return cli_print_json(json_pack("{s:b s:I s:I s:I s:I s:I s:I s:I}", "valid", 1,
+		return cli_print_json(json_pack("{s:b s:s s:I s:I s:I s:I s:I s:I s:I}", "valid", 1,
+			"kind", h->kind == SLUICE_TREE_PLACE ? "place" : "queue",
 			"nodes", (json_int_t)h->n_nodes, "actions", (json_int_t)h->n_actions,
 			"bytes", (json_int_t)h->size, "leaves", (json_int_t)c->report.leaves,
 			"depth", (json_int_t)c->report.depth,
 			"generation", (json_int_t)h->generation,
 			"rules", (json_int_t)c->limits.rules));
-	printf("%s: %u nodes, %u actions, %u bytes, generation %u, lease %u ms; %zu leaves, at most "
-	       "%u comparisons, %zu rules hold\n", c->path, h->n_nodes, h->n_actions, h->size,
+	printf("%s: of kind %s, %u nodes, %u actions, %u bytes, generation %u, lease %u ms; %zu "
+	       "leaves, at most %u comparisons, %zu rules hold\n", c->path,
+	       h->kind == SLUICE_TREE_PLACE ? "place" : "queue", h->n_nodes, h->n_actions, h->size,
 	       h->generation, h->lease_ms, c->report.leaves, c->report.depth, c->limits.rules);
 	return CLI_OK;
+}
+
+static void show_place(const struct sluice_tree_place *a, const char *where, json_t *leaves)
+{
+	static const char *const choice[SLUICE_PLACE_NR] = {
+#define X(NAME, name, text) #name,
+		SLUICE_PLACE_CHOICES(X)
+#undef X
+	};
+
+	if (leaves)
+		json_array_append_new(leaves, json_pack("{s:s s:s}", "where", where, "choice",
+							choice[a->choice]));
+	else
+		printf("%s: %s\n", choice[a->choice], where);
 }
 
 static int show(const struct cli *cli, const struct checking *c)
@@ -90,6 +107,10 @@ static int show(const struct cli *cli, const struct checking *c)
 		const struct sluice_tree_action *a = &c->tree.cell[box[i].cell].action;
 
 		verify_box_text(&box[i], text, sizeof(text));
+		if (c->tree.h.kind == SLUICE_TREE_PLACE) {
+			show_place(&c->tree.cell[box[i].cell].place, text, leaves);
+			continue;
+		}
 		if (leaves)
 			json_array_append_new(leaves, json_pack("{s:s s:I s:I s:I}", "where", text,
 				"qth_min", (json_int_t)a->qth_min, "qth_max",
@@ -111,6 +132,7 @@ int cmd_tree(struct cli *cli, int argc, char **argv)
 
 	if (!strcmp(verb, "place"))
 		return cmd_tree_place(cli, argc - 1, argv + 1);
+	c.limits.places = true;
 	if (!checks && strcmp(verb, "show") && strcmp(verb, "c"))
 		return cli_usage(cli, argc ? "there is no 'tree %s'" :
 				 "check, show, c or place?", verb);

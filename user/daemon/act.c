@@ -199,10 +199,39 @@ int act_link_lease(struct daemon *d, struct link *l, uint64_t now, struct sl_err
 	return 0;
 }
 
+int act_link_tree(struct daemon *d, struct link *l, const struct sluice_tree *t, struct sl_err *e)
+{
+	struct sluice_tree ours;
+	int r;
+
+	l->tree_generation = 0;
+	if (!t)
+		return steer_tree_drop(l->steer, e);
+	ours = *t;
+	if (++d->generation == 0)
+		d->generation = 1;
+	ours.h.generation = d->generation;
+	sluice_tree_seal(&ours);
+	r = steer_tree_publish(l->steer, &ours, e);
+	if (r == 0)
+		l->tree_generation = ours.h.generation;
+	return r;
+}
+
+int act_link_loads(struct link *l, const struct steer_cpu_load *load, size_t n, uint32_t flow_ppm,
+		   struct sl_err *e)
+{
+	return steer_tree_loads(l->steer, load, n, flow_ppm, e);
+}
+
 void act_link_lapse(struct link *l)
 {
 	struct sl_err e;
 
+	if (l->tree_generation && steer_tree_drop(l->steer, &e) < 0)
+		log_warning("%s: the tree could not be given up and ends with the lease: %s",
+			    l->ifname, e.text);
+	l->tree_generation = 0;
 	if (steer_lease_renew(l->steer, 0, 0, &e) < 0)
 		log_warning("%s: the lease could not be ended and runs out by itself: %s",
 			    l->ifname, e.text);
@@ -214,6 +243,7 @@ void act_link_release(struct link *l)
 	if (l->steer && l->leased)
 		act_link_lapse(l);
 	l->leased = false;
+	l->tree_generation = 0;
 	steer_close(l->steer);
 	l->steer = NULL;
 }

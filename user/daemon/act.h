@@ -7,6 +7,7 @@
 #define SLUICE_DAEMON_ACT_H
 
 #include "daemon/daemon.h"
+#include "lib/steer_tree.h"
 
 /* A new learned triple with a new generation. */
 int act_queue(struct daemon *d, struct queue *q, const struct qdisc_triple *t, uint64_t now,
@@ -39,6 +40,10 @@ int act_link_lease(struct daemon *d, struct link *l, uint64_t now, struct sl_err
 /* Ends the lease: what is not the operator's follows the baseline from now on. */
 void act_link_lapse(struct link *l);
 void act_link_release(struct link *l);
+/* The tree that places flows, with a generation of ours; NULL gives it up. */
+int act_link_tree(struct daemon *d, struct link *l, const struct sluice_tree *t, struct sl_err *e);
+int act_link_loads(struct link *l, const struct steer_cpu_load *load, size_t n, uint32_t flow_ppm,
+		   struct sl_err *e);
 int act_bucket(struct daemon *d, struct link *l, unsigned int bucket, int cpu);
 int act_flow(struct daemon *d, struct link *l, const struct sluice_flow_key *key, uint16_t cpu);
 int act_flow_delete(struct link *l, const struct sluice_flow_key *key);

@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/hist.h"
 #include "lib/json_number.h"
+#include "lib/steer_tree.h"
 
 static const char *const ecn_policies[] = ECN_POLICY_NAMES;
 static const char *const steer_deciders[] = STEER_POLICY_NAMES;
@@ -56,6 +57,22 @@ static json_t *queue_json(const struct daemon *d, const struct queue *q)
 			 "decisions", (json_int_t)q->decisions, "changes", (json_int_t)q->changes);
 }
 
+/* The tree that places flows, and what became of those admitted; null: none decides. */
+static json_t *tree_json(const struct link *l)
+{
+	struct steer_tree_state s;
+	const struct sluice_tree_stats *n = &s.stats;
+
+	if (!l->steer || !l->tree_generation || steer_tree_read(l->steer, &s, NULL) < 0)
+		return json_null();
+	return json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "generation", (json_int_t)s.generation, "leased", s.leased,
+			 "targets", (json_int_t)s.n_targets, "mean_ppm", (json_int_t)s.mean_ppm,
+			 "home", (json_int_t)n->home, "other", (json_int_t)n->other,
+			 "alone", (json_int_t)n->alone, "held", (json_int_t)n->held,
+			 "lapsed", (json_int_t)n->lapsed, "torn", (json_int_t)n->torn);
+}
+
 static json_t *link_json(const struct link *l)
 {
 	json_t *cpus = json_array();
@@ -64,7 +81,7 @@ static json_t *link_json(const struct link *l)
 	for (i = 0; l->steer && i < SLUICE_MAX_CPUS; i++)
 		if (l->now->target[i])
 			json_array_append_new(cpus, json_integer(i));
-	return json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:s, s:o, s:I, s:I, s:i, s:I, s:I}",
+	return json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:s, s:o, s:I, s:I, s:i, s:I, s:I, s:o}",
 			 "dev", l->ifname, "steering", l->steer != NULL,
 			 "paused", l->guard.paused,
 			 "attached", l->steer && l->now->attached,
@@ -72,7 +89,8 @@ static json_t *link_json(const struct link *l)
 			 "adopted", l->adopted, "problem", l->problem.text, "cpus", cpus,
 			 "decisions", (json_int_t)l->decisions, "moves", (json_int_t)l->moves,
 			 "flows", l->n_flows, "flows_admitted", (json_int_t)l->admitted,
-			 "lapsed_packets", (json_int_t)l->now->stats.lapsed);
+			 "lapsed_packets", (json_int_t)l->now->stats.lapsed,
+			 "tree", tree_json(l));
 }
 
 static void problem(json_t *list, const char *object, const char *what)
@@ -100,6 +118,8 @@ static json_t *problems_json(const struct daemon *d)
 		problem(list, "module", "sch_sluice is not loaded: 'modprobe sch_sluice'");
 	if (*d->reader_problem.text)
 		problem(list, "qdiscs", d->reader_problem.text);
+	if (*d->place.problem.text)
+		problem(list, "tree", d->place.problem.text);
 	if (d->checkpoint_failed)
 		problem(list, "checkpoint", "it could not be written; the log says why");
 	for (i = 0; i < d->n_links; i++) {

@@ -6,7 +6,8 @@
  *     queues.c        decides qth_min, qth_max, max_p of each sluice qdisc
  *     policies.c      says whose turn it is on a queue, promotes and takes back
  *     queue_flows.c   says what is known of the flows that pass a queue
- *     links.c         loads or adopts the XDP program of an interface, admits flows
+ *     links.c         loads or adopts the XDP program of an interface, admits flows;
+ *                     link_tree.c has a tree place those that the program admits
  *     steering.c      decides which CPU takes each bucket and each admitted flow
  *     operator.c      knows what operators paused, and which writes of theirs stand
  *     guard.c         bounds what was decided
@@ -28,6 +29,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 #include <linux/sluice.h>
+#include <sluice/tree.h>
 
 #include "daemon/capacity.h"
 #include "daemon/decisions.h"
@@ -183,6 +185,16 @@ struct link {
 	uint64_t idle_packets[SLUICE_MAX_CPUS], idle_since_ns[SLUICE_MAX_CPUS];	/* while leaving */
 	uint8_t home1[SLUICE_BUCKETS];	/* CPU + 1 that a bucket returns to; 0: it is there */
 	uint64_t decisions, moves, admitted, aged_out;
+	bool tree_known;		/* what the program has for a tree is what it should */
+	unsigned int tree_version;	/* of the daemon's that was published; 0: none */
+	uint32_t tree_generation;	/* that it has there; 0: none of ours */
+};
+
+/* [steer] tree, see link_tree.c. */
+struct place_tree {
+	struct sluice_tree tree;	/* its generation is 1: each interface's has its own */
+	unsigned int version, versions;	/* 0: none; and how many there were */
+	struct sl_err problem;		/* why it is refused */
 };
 
 struct daemon {
@@ -208,6 +220,7 @@ struct daemon {
 
 	struct operator operator;
 
+	struct place_tree place;
 	struct link *links[LINKS_MAX];
 	unsigned int n_links;
 	uint64_t next_steering_ns, steering_ns;	/* next and latest decision */
@@ -275,6 +288,10 @@ void link_flows_forget(struct link *l);	/* how far the way through the table was
 void link_cpus_follow(struct daemon *d, struct link *l, uint64_t now);
 void link_cpus_forget(struct link *l);
 void link_flows_adopt(struct link *l, bool lease_runs);
+/* link_tree.c: reads [steer] tree; has the program follow it; publishes the loads of a reading. */
+void link_trees_configure(struct daemon *d);
+void link_tree_follow(struct daemon *d, struct link *l);
+void link_tree_loads(struct daemon *d, struct link *l, const struct steer_cpu_obs *cpus, size_t n);
 /* The CPU that a bucket's packets go to now, or -1. */
 int link_bucket_cpu(const struct link *l, unsigned int bucket);
 

@@ -3,8 +3,8 @@
  * Flows with an assignment of their own. The program itself makes entries for
  * flows it has sampled twice, which then only count; it tells of each that has
  * counted some thousand packets more, and such a heavy flow is worth an
- * assignment. It is assigned to the CPU of its bucket, so that admission moves
- * nothing. Assignments are bounded, and given back when a flow has been idle;
+ * assignment. It is assigned to the CPU of its bucket, or to where a tree has put
+ * it, so that admission moves nothing. Assignments are bounded, and given back when a flow has been idle;
  * entries that only count are removed then, a part of the table at a time; on the
  * same way the bytes of large flows are summed up (flow_census.h).
  */
@@ -66,16 +66,26 @@ static void drop_flow(struct link *l, struct link_flow *f)
 	l->n_flows--;
 }
 
+static bool is_learned(const struct sluice_flow *f)
+{
+	return (f->assign.flags & SLUICE_FLOW_LEARNED) && !(f->assign.flags & SLUICE_FLOW_OPERATOR);
+}
+
 static void on_event(const struct sluice_flow_event *ev, void *data)
 {
 	struct admission *a = data;
 	struct link *l = a->l;
+	struct sluice_flow entry;
 	int cpu;
 
 	if (ev->kind != SLUICE_EVENT_HEAVY || l->n_flows == l->max_flows ||
 	    ev->bucket >= SLUICE_BUCKETS || find_flow(l, &ev->key))
 		return;
 	cpu = link_bucket_cpu(l, ev->bucket);
+	/* One that a tree has placed stays there, and is the agent's from now on. */
+	if (steer_flow_get(l->steer, &ev->key, &entry) == 0 && is_learned(&entry) &&
+	    l->target[entry.assign.cpu % SLUICE_MAX_CPUS] == TARGET_IN_USE)
+		cpu = entry.assign.cpu;
 	if (cpu < 0 || act_flow(a->d, l, &ev->key, (uint16_t)cpu) < 0)
 		return;
 	add_flow(l, &ev->key, (uint16_t)cpu, a->now);
@@ -87,11 +97,6 @@ void link_flows_admit(struct daemon *d, struct link *l, uint64_t now)
 	struct admission a = { d, l, now };
 
 	steer_event_drain(l->steer, on_event, &a);
-}
-
-static bool is_learned(const struct sluice_flow *f)
-{
-	return (f->assign.flags & SLUICE_FLOW_LEARNED) && !(f->assign.flags & SLUICE_FLOW_OPERATOR);
 }
 
 /* Moves the learned entries of a list to its front; their number. The operator's may be many. */

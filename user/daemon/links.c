@@ -66,6 +66,7 @@ int links_configure(struct daemon *d, struct sl_err *e)
 	unsigned int i, kept = 0;
 	int r;
 
+	link_trees_configure(d);
 	for (i = 0; i < d->n_links; i++) {
 		struct link *l = d->links[i];
 
@@ -145,7 +146,8 @@ static bool link_open(struct daemon *d, struct link *l, uint64_t now)
 		   l->now->generic ? "generic mode" : "native mode",
 		   l->now->dispatcher_id ? ", called by a libxdp dispatcher" : "");
 	warn_of_conflicts(l);
-	l->read_once = l->have_before = false;
+	l->read_once = l->have_before = l->tree_known = false;
+	l->tree_generation = 0;
 	link_flows_forget(l);
 	link_cpus_forget(l);
 	return true;
@@ -206,9 +208,10 @@ void links_epoch(struct daemon *d, uint64_t now)
 		struct link *l = d->links[i];
 
 		follow_pause(d, l, now);
-		if (l->steer || link_open(d, l, now))
-			if (moves && !l->guard.paused)
-				link_flows_admit(d, l, now);
+		if ((l->steer || link_open(d, l, now)) && moves && !l->guard.paused) {
+			link_flows_admit(d, l, now);
+			link_tree_follow(d, l);
+		}
 	}
 	if (epoch_due(d, now, d->next_steering_ns)) {
 		d->next_steering_ns = now + d->settings.steer_interval_ms * 1000000ULL;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "distill/place_tree.h"
 #include "lib/config.h"
 #include "lib/inside.h"
 #include "lib/log.h"
@@ -31,6 +32,7 @@ static int check_path(const char *text, struct sl_err *e);
 static int check_model(const char *text, struct sl_err *e);
 static int check_static(const char *text, struct sl_err *e);
 static int check_rules(const char *text, struct sl_err *e);
+static int check_tree(const char *text, struct sl_err *e);
 
 #define FIELD(f) .offset = offsetof(struct settings, f), .size = sizeof(((struct settings *)0)->f)
 #define UINT(s, k, f, low, high, d, u, h) \
@@ -141,6 +143,10 @@ static const struct config_row rows[] = {
 	TEXT("steer", "model", steer_model, check_path, "none",
 	     "File of a model made by \"sluice train steer\", from which the agent starts and goes on "
 	     "learning. A checkpoint that began with the same model goes before it."),
+	TEXT("steer", "tree", steer_tree, check_tree, "none",
+	     "A tree that places newly admitted flows as they come, in the XDP program: a file made by "
+	     "\"sluice distill steer\", or shipped, which is built in; none leaves them with their "
+	     "bucket. It places more flows with a smaller announce."),
 	TEXT("steer", "interfaces", steer_interfaces, check_interfaces, "",
 	     "Interfaces whose arriving packets are steered by XDP; none by default."),
 	TEXT("steer", "cpus", steer_cpus, check_cpus, "",
@@ -347,6 +353,13 @@ static int check_static(const char *text, struct sl_err *e)
 	return 0;
 }
 
+static int check_tree(const char *text, struct sl_err *e)
+{
+	if (text[0] != '/' && strcmp(text, "none") && strcmp(text, PLACE_SHIPPED))
+		return sl_err(e, -EINVAL, "give an absolute path, " PLACE_SHIPPED " or none");
+	return 0;
+}
+
 struct rate {
 	const char *ifname;
 	double bytes_per_s;
@@ -397,7 +410,8 @@ double settings_rate(const struct settings *s, const char *ifname)
 
 bool settings_steer_admits(const struct settings *s)
 {
-	return s->steer_announce && s->steer_max_flows && s->steer_policy != STEER_POLICY_STATIC;
+	return s->steer_announce && (s->steer_max_flows || strcmp(s->steer_tree, "none")) &&
+	       s->steer_policy != STEER_POLICY_STATIC;
 }
 
 struct cpus {

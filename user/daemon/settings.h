@@ -80,6 +80,7 @@ struct settings {
 	/* [steer] */
 	unsigned int steer_policy;	/* enum steer_decider */
 	char steer_model[SETTINGS_LIST];
+	char steer_tree[SETTINGS_LIST];
 	char steer_interfaces[SETTINGS_LIST];
 	char steer_cpus[SETTINGS_LIST];
 	char steer_inside[SETTINGS_LIST];

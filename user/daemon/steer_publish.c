@@ -32,16 +32,24 @@ static uint64_t lost_on(struct steer_publish *p, unsigned int cpu, double util, 
 	return p->cpu[cpu].lost;
 }
 
-static uint32_t ppm_of(double util)
+uint32_t steer_publish_ppm(double util)
 {
 	return !(util > 0) ? 0 : util < 1 ? (uint32_t)(util * SLUICE_TREE_PPM) : SLUICE_TREE_PPM;
+}
+
+uint32_t steer_publish_flow_ppm(const struct steer_snapshot *before,
+				const struct steer_snapshot *now, uint64_t sum_ppm)
+{
+	const uint64_t admitted = now->stats.admitted - before->stats.admitted;
+
+	return admitted && sum_ppm / admitted < STEER_PUBLISH_FLOW_PPM ?
+	       (uint32_t)(sum_ppm / admitted) : STEER_PUBLISH_FLOW_PPM;
 }
 
 void steer_publish(struct steer_publish *p, const struct steer_snapshot *before,
 		   const struct steer_snapshot *now, const struct steer_cpu_obs *cpus, size_t n,
 		   uint32_t ring_pkts, struct place_loads *out)
 {
-	const uint64_t admitted = now->stats.admitted - before->stats.admitted;
 	uint64_t sum = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -50,7 +58,7 @@ void steer_publish(struct steer_publish *p, const struct steer_snapshot *before,
 		const uint64_t sent = now->cpu[cpu].packets, got = now->deliver[cpu].packets;
 
 		out->cpu[out->n] = (uint8_t)cpu;
-		out->ppm[out->n] = ppm_of(cpus[i].util);
+		out->ppm[out->n] = steer_publish_ppm(cpus[i].util);
 		out->lost[out->n] = lost_on(p, cpu, cpus[i].util, sent > got ? sent - got : 0,
 					    ring_pkts);
 		sum += out->ppm[out->n++];
@@ -58,7 +66,5 @@ void steer_publish(struct steer_publish *p, const struct steer_snapshot *before,
 	if (!out->n)
 		return;
 	out->mean_ppm = (uint32_t)(sum / out->n);
-	out->flow_ppm = STEER_PUBLISH_FLOW_PPM;
-	if (admitted && sum / admitted < out->flow_ppm)
-		out->flow_ppm = (uint32_t)(sum / admitted);
+	out->flow_ppm = steer_publish_flow_ppm(before, now, sum);
 }

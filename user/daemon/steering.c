@@ -211,6 +211,7 @@ void steering_decide(struct daemon *d, uint64_t now)
 	in.n_cpus = observe_cpus(d, in.seconds, cpus);
 	for (i = 0; i < d->n_links; i++)
 		if (is_observed(d->links[i])) {
+			link_tree_loads(d, d->links[i], cpus, in.n_cpus);
 			link_flows_age(d, d->links[i]);
 			in.n_objects += observe_objects(d, i, now, objects + in.n_objects,
 							OBJECTS_MAX - in.n_objects);

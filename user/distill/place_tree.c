@@ -5,13 +5,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "policy/verify.h"
 
 static const struct {
-	const char *name;
+	const char *name, *unit;
 	uint32_t most;
 } features[SLUICE_PLACE_F_NR] = {
-#define X(name, unit, max, text) { #name, max },
+#define X(name, unit, max, text) { #name, unit, max },
 	SLUICE_PLACE_FEATURES(X)
 #undef X
 };
@@ -19,6 +18,11 @@ static const struct {
 const char *place_feature_name(unsigned int feature)
 {
 	return features[feature].name;
+}
+
+const char *place_feature_unit(unsigned int feature)
+{
+	return features[feature].unit;
 }
 
 /* --- building: nodes first, parents before their children, then the two actions ------------- */
@@ -203,4 +207,33 @@ void place_ladder(uint32_t least, uint32_t generation, struct sluice_tree *ret)
 void place_shipped(uint32_t generation, struct sluice_tree *ret)
 {
 	place_ladder(8, generation, ret);
+}
+
+struct verify_limits place_limits(void)
+{
+	struct verify_limits l = verify_limits_default();
+
+	l.places = true;
+	verify_rule_add(&l, "never-lower:other:home_load", NULL);
+	verify_rule_add(&l, "never-lower:other:home_queue", NULL);
+	return l;
+}
+
+int place_read(const char *name, struct sluice_tree *ret, struct sl_err *e)
+{
+	const struct verify_limits limits = place_limits();
+	struct sluice_tree t;
+	int r;
+
+	if (!strcmp(name, PLACE_SHIPPED)) {
+		place_shipped(1, ret);
+		return 0;
+	}
+	r = verify_read(name, &limits, &t, NULL, e);
+	if (!r && t.h.kind != SLUICE_TREE_PLACE)
+		r = sl_err(e, -EMEDIUMTYPE, "%s: the tree is of another kind: it decides about a "
+			   "queue", name);
+	if (!r)
+		*ret = t;
+	return r;
 }

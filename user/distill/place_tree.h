@@ -15,12 +15,14 @@
 
 #include "lib/err.h"
 #include "policy/cart.h"
+#include "policy/verify.h"
 
 #define PLACE_LEARNED	(SLUICE_PLACE_F_mean_load + 1)	/* features, the first ones */
 #define PLACE_LEAVES	(SLUICE_TREE_MAX_CELLS - SLUICE_PLACE_NR + 1)
 #define PLACE_SHIPPED	"shipped"
 
 const char *place_feature_name(unsigned int feature);
+const char *place_feature_unit(unsigned int feature);
 
 /* -EINVAL: not a tree of these features; -E2BIG: deeper or larger than the format allows. */
 int place_compile(const struct cart *c, uint32_t generation, struct sluice_tree *ret,
@@ -41,7 +43,12 @@ void place_chain(const struct place_compare *c, size_t n, bool rest, uint32_t ge
 void place_ladder(uint32_t least, uint32_t generation, struct sluice_tree *ret);
 /* The tree that is built in. */
 void place_shipped(uint32_t generation, struct sluice_tree *ret);
-/* PLACE_SHIPPED, or a file's, verified; its generation is the file's. */
+/*
+ * What such a tree has to keep: a CPU that is busier, or has more waiting, never keeps a flow that
+ * it would have given away.
+ */
+struct verify_limits place_limits(void);
+/* PLACE_SHIPPED, or a file's; verified, with these rules. Its generation is the file's. */
 int place_read(const char *name, struct sluice_tree *ret, struct sl_err *e);
 
 #endif

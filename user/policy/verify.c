@@ -298,7 +298,7 @@ static enum sluice_tree_error validate(const struct sluice_tree *t, size_t size,
 {
 	if (size > SLUICE_TREE_MAX_SIZE)
 		return SLUICE_TREE_E_SIZE;
-	if (size >= sizeof(t->h) && t->h.kind == SLUICE_TREE_PLACE)
+	if (l->places && size >= sizeof(t->h) && t->h.kind == SLUICE_TREE_PLACE)
 		return sluice_place_validate(t, (uint32_t)size);
 	return sluice_tree_validate(t, (uint32_t)size, &l->clamps);
 }

@@ -41,6 +41,7 @@ struct verify_rule {
 struct verify_limits {
 	struct sluice_tree_clamps clamps;
 	unsigned int depth;	/* comparisons on a path, at most */
+	bool places;		/* a tree that places flows is taken, too */
 	struct verify_rule rule[VERIFY_RULES];
 	size_t rules;
 };
