@@ -62,6 +62,7 @@ flows_away()
 	in_ns rcv $sluice flow show "$dev" > "$tmpdir/flows"
 	grep -c -E ' (tree|learned)' "$tmpdir/flows"
 }
+daemons_above() { [ "$($sluice -j status | jq '.steer.interfaces[0].flows')" -ge "$1" ]; }
 some_away() { [ "$(flows_away)" -ge "$1" ]; }
 says_tree() { $sluice status | grep -q "tree [0-9]*: of the flows admitted [1-9]"; }
 
@@ -85,6 +86,12 @@ test_places()
 	check_err $? "status says nothing of it: $($sluice status)"
 	[ "$(placed targets)" = 2 ]
 	check_err $? "$(placed targets) targets are published, of two"
+	# Heavy ones are the daemon's from now on, and stay where they are: each has moved once.
+	busywait 10000 daemons_above 4
+	check_err $? "no flow is the daemon's"
+	sleep 0.5
+	[ "$(sum_of steer_stats moves_begun)" -le "$(placed other)" ]
+	check_err $? "$(sum_of steer_stats moves_begun) moves of $(placed other) flows"
 	busywait 5000 sum_above loads ppm 0
 	check_err $? "no loads are published: $(dump loads | head -n 12)"
 }
