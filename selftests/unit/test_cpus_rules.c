@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The simulator's steering rules (user/sim/cpus_steer.c) against the program's own (bpf/hold.bpf.h,
- * bpf/packet.bpf.h, bpf/flow.bpf.h), which are compiled here for user space, on the simulator's
+ * The simulator's steering rules (user/sim/cpus_steer.c, cpus_place.c) against the program's own
+ * (bpf/hold.bpf.h, bpf/packet.bpf.h, bpf/flow.bpf.h, bpf/place.bpf.h), which are compiled here for user space, on the simulator's
  * arrays: from random states both must come to the same place, the same state, the same counters.
  */
 /* The program's code is compiled without such rules. */
@@ -30,6 +30,7 @@ static int gro;
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wstrict-aliasing"
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #undef bpf_core_field_exists
@@ -41,6 +42,7 @@ static int gro;
 #undef bpf_map_lookup_elem
 #pragma GCC diagnostic pop
 
+#include "distill/place_tree.h"
 #include "lib/rng.h"
 #include "sim/cpus_priv.h"
 
@@ -51,13 +53,16 @@ static int gro;
 
 static struct cpus *c;		/* whose arrays the program sees */
 static struct sluice_steer_control lease;
+static struct admission at_hand;
+static struct sluice_tree_slot slots[SLUICE_TREE_SLOTS];
+static struct cpus_place placing;	/* what the program sees of the simulator's */
 
 static void *lookup(void *map, const void *key)
 {
 	const __u32 i = *(const __u32 *)key;
 
 	if (map == &sent)
-		return &c->sent[i];
+		return i < c->p.n_rxqs * SLUICE_MAX_CPUS ? &c->sent[i] : NULL;
 	if (map == &acks)
 		return &c->acks[i];
 	if (map == &deliver)
@@ -66,6 +71,18 @@ static void *lookup(void *map, const void *key)
 		return &c->steer_stats[i];
 	if (map == &buckets)
 		return &c->bucket[i];
+	if (map == &control)
+		return &lease;
+	if (map == &admission)
+		return &at_hand;
+	if (map == &trees)
+		return &slots[i];
+	if (map == &tree_control)
+		return &placing.control;
+	if (map == &tree_stats)
+		return &placing.stats[i];
+	if (map == &loads)
+		return &placing.load[i];
 	if (map == &bucket_state)
 		return &c->bucket_state[i];
 	fail();
@@ -234,10 +251,77 @@ static void test_rules(void **state)
 	cpus_free(c);
 }
 
+/* Numbers of which some are equal, and some beyond what features hold. */
+static void random_placing(struct rng *r)
+{
+	static const uint32_t ppm[] = { 0, 500000, 999999, 1000000, 2000000 };
+	struct cpus_place *x = c->place;
+
+	x->control.n_targets = rng_below(r, CPUS + 1);
+	x->control.mean_ppm = rng_below(r, 1000001);
+	x->control.flow_ppm = rng_below(r, 3) * 10000;
+	for (unsigned int i = 0; i < x->control.n_targets; i++)
+		x->control.target[i] = (uint8_t)((i + rng_below(r, 2)) % CPUS);
+	for (unsigned int cpu = 0; cpu < CPUS; cpu++)
+		x->load[cpu] = (struct sluice_cpu_load){
+			.ppm = ppm[rng_below(r, 5)], .fresh = rng_below(r, 4),
+			.lost = rng_below(r, 4) ? rng_below(r, 8) : 100,
+		};
+	if (!rng_below(r, 16))
+		x->control.active = 0;
+	else
+		x->control.active = SLUICE_TREE_ACTIVE(0, x->tree.h.generation);
+	c->sent[rng_below(r, CPUS)].packets += rng_below(r, 8) ? 0 : 100000;
+}
+
+static void test_place(void **state)
+{
+	static const struct cpus_packet of = { .bytes = 114, .rxq = 1, .bucket = BUCKET };
+	unsigned int seen[5] = { 0 };
+	struct sluice_tree ladder;
+	struct rng r;
+
+	(void)state;
+	c = machine();
+	place_ladder(2, 7, &ladder);
+	assert_int_equal(cpus_set_tree(c, &ladder), 0);
+	memcpy(slots[0].block, &ladder, sizeof(ladder));
+	slots[0].seq = 2;
+	rng_seed(&r, 2);
+	for (int i = 0; i < 200000; i++) {
+		struct cpus_packet p = of;
+		struct sluice_assign a;
+
+		random_world(&r, c);
+		random_placing(&r);
+		p.hash = (__u64)BUCKET << 54 | rng_u64(&r) >> 10;
+		placing = *c->place;
+		at_hand = (struct admission){
+			.hash = p.hash, .rxq = p.rxq,
+			.flow = { .length = 100, .proto = 6, .family = 4 },
+		};
+		place_flow();
+		a = place_admitted(c, &p);
+		assert_memory_equal(&a, &at_hand.entry.assign, sizeof(a));
+		assert_memory_equal(c->place, &placing, sizeof(placing));
+		seen[0] += a.flags != 0;
+		seen[1] += a.generation && !a.flags;
+	}
+	for (unsigned int q = 0; q < QUEUES; q++) {
+		seen[2] += (unsigned int)placing.stats[q].alone;
+		seen[3] += (unsigned int)placing.stats[q].held;
+		seen[4] += (unsigned int)placing.stats[q].lapsed;
+	}
+	for (int i = 0; i < 5; i++)
+		assert_true(seen[i] > 1000);
+	cpus_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_place),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
