@@ -96,8 +96,13 @@ static const struct cli_command commands[] = {
 	  "[--mix-seed N] [--judge-mixes N] [--test-mixes N] [--test-seed N] [--epochs N] "
 	  "[--rate-percent N] [--jobs N] [--rate-kbps N] [--rtt-us N] [--mtu N] "
 	  "[--limit-bytes N] [--generation N] [--lease-ms N] [--rule RULE]... [-o TREE] "
-	  "[-m MODEL] [--c FILE]\n",
-	  "make a tree for the kernel that imitates a policy" },
+	  "[-m MODEL] [--c FILE]\n"
+	  "distill steer [--workload FAMILIES] [--loads X[,X...]] [--depth N[,N...]] [--rounds N] "
+	  "[--labels N] [--runs N] [--min-leaf N] [--horizon-ms N] [--announce N] [--seed N] "
+	  "[--seeds N] [--judge-seeds N] [--test-seeds N] [--seconds S] [--rule RULE]... "
+	  "[--interval-ms N] [--stack-ns N] [--stale N] [--no-hold] [--sizes SIZES] "
+	  "[--capture FILE] [--generation N] [--jobs N] [-o TREE]\n",
+	  "make a tree for the kernel: one that imitates a policy, or that places new flows" },
 	{ "novelty", cmd_novelty,
 	  "novelty calibrate MODEL --workload SIZES[,SIZES...] [OPTION...] -o FILE\n"
 	  "novelty test MODEL --workload SIZES[,SIZES...] [--link-trace FILE,...] "
