@@ -36,6 +36,7 @@ struct distilling {
 	struct lab_progress progress;
 	struct verify_limits limits;
 	const char *out;
+	bool no_hand;
 	unsigned int depth[DEPTHS_MAX];
 	size_t depths;
 	uint64_t seed, seeds, rounds, labels, runs, min_leaf, horizon_ms, announce, jobs, judges,
@@ -95,6 +96,9 @@ static int take(const struct cli *cli, struct distilling *d, int c, char *value)
 	switch (c) {
 	case 'd':
 		return take_depths(cli, d, value);
+	case 'n':
+		d->no_hand = true;
+		return CLI_OK;
 	case 'o':
 		d->out = value;
 		return CLI_OK;
@@ -115,6 +119,7 @@ static int parse(const struct cli *cli, int argc, char **argv, struct distilling
 		NUMBERS(X)
 #undef X
 		STEER_ARGS_OPTIONS,
+		{ "no-hand", no_argument, NULL, 'n' },
 		{ "depth", required_argument, NULL, 'd' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "rule", required_argument, NULL, 'r' },
@@ -466,7 +471,7 @@ static int distill(const struct cli *cli, struct distilling *d)
 	d->board.lab = &d->args.lab;
 	d->board.seconds = d->distill.seconds;
 	d->board.seeds = (unsigned int)d->test_seeds;
-	r = by_hand(d);
+	r = d->no_hand ? CLI_OK : by_hand(d);
 	if (r == CLI_OK)
 		r = learn_all(d);
 	if (r == CLI_OK && d->out)

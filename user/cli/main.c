@@ -101,7 +101,7 @@ static const struct cli_command commands[] = {
 	  "[--labels N] [--runs N] [--min-leaf N] [--horizon-ms N] [--announce N] [--seed N] "
 	  "[--seeds N] [--judge-seeds N] [--test-seeds N] [--seconds S] [--rule RULE]... "
 	  "[--interval-ms N] [--stack-ns N] [--stale N] [--no-hold] [--sizes SIZES] "
-	  "[--capture FILE] [--generation N] [--jobs N] [-o TREE]\n",
+	  "[--capture FILE] [--no-hand] [--generation N] [--jobs N] [-o TREE]\n",
 	  "make a tree for the kernel: one that imitates a policy, or that places new flows" },
 	{ "novelty", cmd_novelty,
 	  "novelty calibrate MODEL --workload SIZES[,SIZES...] [OPTION...] -o FILE\n"
