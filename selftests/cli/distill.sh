@@ -64,6 +64,8 @@ test_model()
 	check_err $? "distill: $(cat "$tmpdir/out")"
 	$sluice distill ecn "$tmpdir/model" $small --depth 0 > "$tmpdir/out" 2>&1
 	check_err $? "a tree as teacher: $(cat "$tmpdir/out")"
+	$sluice distill ecn oracle $small --rounds 1 --depth 2 > "$tmpdir/out" 2>&1
+	check_err $? "the oracle as teacher: $(cat "$tmpdir/out")"
 	head -n 3 "$tmpdir/model" | grep -q "^command sluice distill ecn shipped .*--rule $rule "
 	check_err $? "its command: $(head -n 3 "$tmpdir/model")"
 	$sluice novelty calibrate "$tmpdir/model" --workload "$tmpdir/sizes" --mixes 24 --epochs 60 \
