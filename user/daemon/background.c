@@ -9,6 +9,7 @@
 #include "daemon/learner.h"
 #include "daemon/policies.h"
 #include "guard/offpolicy.h"
+#include "lib/clock.h"
 #include "lib/json_number.h"
 #include "lib/log.h"
 #include "policy/policy.h"
@@ -20,6 +21,27 @@ struct background {
 	bool has_latest;
 	struct learner_report latest;
 };
+
+/*
+ * Making a transition takes the main loop's time, and many queues would fill the window within
+ * seconds: so many are followed at a time, and after a while the next ones.
+ */
+#define FOLLOWED	8
+#define TURN_NS		60000000000ULL
+
+static bool is_followed(struct daemon *d, unsigned int queue)
+{
+	const unsigned int turns = (d->n_queues + FOLLOWED - 1) / FOLLOWED;
+	bool now;
+
+	if (d->transitions || turns < 2)	/* the log has all */
+		return true;
+	now = queue % turns == monotonic_ns() / TURN_NS % turns;
+	if (d->queues[queue].followed && !now)
+		ecn_agent_forget(d->ecn, queue);
+	d->queues[queue].followed = now;
+	return now;
+}
 
 void background_feed(struct background *b, const struct translog_row *row)
 {
@@ -36,7 +58,7 @@ void background_follow(struct daemon *d, unsigned int queue, const struct ecn_in
 		.explored = want->explored,
 	};
 
-	if (d->background || d->transitions)
+	if ((d->background || d->transitions) && is_followed(d, queue))
 		ecn_agent_follow(d->ecn, queue, in, &what);
 }
 

@@ -140,6 +140,7 @@ struct queue {
 	struct queue_arm arm[TRIAL_ARMS];
 	enum trial_arm acting;		/* TRIAL_ARMS: none yet */
 	struct queue_tree tree;
+	bool followed;			/* background.c makes transitions of it */
 };
 
 /* A flow with an assignment of its own in an interface's flow table. */
