@@ -131,6 +131,7 @@ test_none()
 	check_err $? "status has a tree"
 }
 
+no_tree() { dump tree_control | grep -q '"active": 0'; }
 refused() { : > "$log"; kill -HUP "$daemon"; busywait 5000 said "the tree $1 is refused"; }
 test_refuses()
 {
@@ -159,6 +160,14 @@ test_shipped()
 	check_err $? "the built-in tree is not there: $($sluice status)"
 	$sluice status | grep -q "wrong  tree"
 	check_fail $? "the refused one is still a problem: $($sluice status)"
+	sed -i 's/^policy = greedy/policy = static/' "$conf"
+	kill -HUP "$daemon"
+	busywait 5000 no_tree
+	check_err $? "a static policy keeps the tree: $(dump tree_control | head -n 4)"
+	conf_with shipped
+	kill -HUP "$daemon"
+	busywait 5000 says_status "tree [0-9]*: of the flows admitted"
+	check_err $? "the tree did not come back: $($sluice status)"
 	daemon_stop "$daemon"
 	check_err $? "exit status $?"
 	dump tree_control | grep -q '"active": 0'

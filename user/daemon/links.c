@@ -208,10 +208,12 @@ void links_epoch(struct daemon *d, uint64_t now)
 		struct link *l = d->links[i];
 
 		follow_pause(d, l, now);
-		if ((l->steer || link_open(d, l, now)) && moves && !l->guard.paused) {
+		if ((!l->steer && !link_open(d, l, now)) || l->guard.paused)
+			continue;
+		if (moves)
 			link_flows_admit(d, l, now);
+		if (moves || l->tree_generation)	/* one of ours goes when nothing moves any more */
 			link_tree_follow(d, l);
-		}
 	}
 	if (epoch_due(d, now, d->next_steering_ns)) {
 		d->next_steering_ns = now + d->settings.steer_interval_ms * 1000000ULL;
