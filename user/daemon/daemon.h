@@ -125,6 +125,7 @@ struct queue {
 	bool have_last, have_start;
 	uint64_t next_decision_ns;
 	uint32_t mtu;
+	double configured_bps;		/* of [ecn] rate, 0: none */
 	struct capacity capacity;
 	struct queue_flows flows;
 	struct guard_object guard;
@@ -259,6 +260,8 @@ int loop_run(struct daemon *d, struct sl_err *e);
 /* observe.c */
 void observe_queues(struct daemon *d, uint64_t now);
 void observe_module(struct daemon *d);
+/* After the settings changed. */
+void observe_reconfigure(struct daemon *d);
 /* Whether [ecn] backend and interfaces have this qdisc controlled. */
 bool observe_selected(const struct settings *s, const struct qdisc_sample *q);
 

@@ -111,6 +111,7 @@ static void reload(struct daemon *d)
 	/* Nothing but memory can lack here, and the old agents are gone. */
 	if (links_configure(d, &e) < 0)
 		log_error("not all interfaces are steered: %s", e.text);
+	observe_reconfigure(d);
 	transitions_configure(d);
 	settings_guard(&d->settings, &d->guard);
 	log_set_level(d->verbose ? LOG_DEBUG : settings_syslog_level(&d->settings));

@@ -123,8 +123,17 @@ static struct queue *new_queue(struct daemon *d, const struct qdisc_sample *s)
 	if (sysfs_read_u32(path, &q->mtu) < 0)
 		q->mtu = DEFAULT_MTU;
 	q->mtu += ETHERNET_HEADER;
+	q->configured_bps = settings_rate(&d->settings, s->id.ifname);
 	log_info("%s %s: a %s qdisc", s->id.ifname, s->id.parent, ecn_backend(s->backend)->name);
 	return q;
+}
+
+void observe_reconfigure(struct daemon *d)
+{
+	for (unsigned int i = 0; i < d->n_queues; i++)
+		if (d->queues[i].used)
+			d->queues[i].configured_bps =
+				settings_rate(&d->settings, d->queues[i].now.id.ifname);
 }
 
 /* Whether the qdisc was replaced by another one at the same place. */
@@ -184,6 +193,8 @@ static void take_sample(struct daemon *d, const struct qdisc_sample *s, uint64_t
 		if (!q)
 			return;
 	} else {
+		if (strcmp(q->now.id.ifname, s->id.ifname))	/* it was renamed */
+			q->configured_bps = settings_rate(&d->settings, s->id.ifname);
 		q->last = q->now;
 		q->have_last = true;
 	}

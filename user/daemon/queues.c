@@ -24,9 +24,8 @@
 
 double queue_capacity(const struct daemon *d, const struct queue *q)
 {
-	double configured = settings_rate(&d->settings, q->now.id.ifname);
-
-	return configured > 0 ? configured : capacity_get(&q->capacity);
+	(void)d;
+	return q->configured_bps > 0 ? q->configured_bps : capacity_get(&q->capacity);
 }
 
 static bool is_operators(enum queue_state state)
