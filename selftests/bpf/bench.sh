@@ -12,7 +12,7 @@ require_tool jq
 require_build build/selftests/bench/bench_steer build/selftests/bench/bench_moves
 
 names="floor hit4 hit6 hash4 bucket miss vlan fragment flows_1k flows_100k flows_1m_zipf \
-flows_1m_uniform hit4_sampled cpumap_program live"
+flows_1m_uniform hit4_sampled cpumap_program tree_off tree_d5 tree_d10 tree_d20 live"
 
 test_steer()
 {
