@@ -18,6 +18,9 @@ usage() {
 	  --append ARGS  more kernel parameters
 	  --kernel REL   kernel release (that of the newest installed headers), or one of the names
 	                 6.1, 6.12, sid and debug; SLUICE_VM_KERNEL is the default
+	  --virtual-time the VM's clock counts its instructions, one a nanosecond, and leaps where it is idle: what
+	                 is measured in it does not depend on how busy this machine is. One CPU only;
+	                 while the VM waits for this machine's files its time runs fast
 	  --systemd      boot systemd; COMMAND runs as a service in it
 	  --nic-queues N give the VM a NIC eth0 (virtio) with N receive queues, an RSS table and native
 	                 XDP; see below. Needs root and /dev/net/tun
@@ -46,11 +49,12 @@ usage() {
 
 die() { echo "vm_run: $*" >&2; exit 125; }
 
-cpus='' mem='' limit=600 append='' kernel='' systemd='' queues=
+cpus='' mem='' limit=600 append='' kernel='' systemd='' queues= virtual=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help|-h) usage; exit 0 ;;
 	--systemd) systemd=1; shift ;;
+	--virtual-time) virtual=1; shift ;;
 	--cpus|--mem|--timeout|--append|--kernel|--nic-queues)
 		[ $# -ge 2 ] || die "$1 needs a value; see --help"
 		case $1 in
@@ -86,6 +90,7 @@ esac
 kernel=${kernel:-${SLUICE_VM_KERNEL:-}}
 debug=
 [ "$kernel" != debug ] || debug=1
+[ -z "$virtual" ] || cpus=1
 cpus=${cpus:-$((debug ? 2 : 4))} mem=${mem:-$((debug ? 3072 : 2048))}
 # Three loops of ACPI's interpreter, about the routing of interrupts that nothing here uses, would
 # run into their 30 s limit.
@@ -176,6 +181,7 @@ nic_end() {
 tsc_khz() {
 	local program=$project/build/vm/tsc_khz
 
+	[ -z "$virtual" ] || { echo tsc_early_khz=1000000; return; }
 	[ "$(uname -m)" = x86_64 ] || return 0
 	[ "$program" -nt scripts/tsc_khz.c ] ||
 		{ gcc -O2 -o "$run/tsc_khz" scripts/tsc_khz.c && mv "$run/tsc_khz" "$program"; } || return 0
@@ -194,10 +200,12 @@ if [ -n "${SLUICE_VM_VERBOSE:-}" ]; then
 	watcher=$!
 fi
 
+thread=multi clock=()
+[ -z "$virtual" ] || thread=single clock=(-icount shift=0,sleep=off)
 cat "$run/output" &
 reader=$!
 timeout -k 5 "$limit" "${in_ns[@]}" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
-	-accel "${SLUICE_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$mem" \
+	-accel "${SLUICE_VM_ACCEL:-tcg,thread=$thread}" "${clock[@]}" -cpu max -smp "$cpus" -m "$mem" \
 	-kernel "$image/vmlinuz" -initrd "$image/initramfs" \
 	-append "console=ttyS0 loglevel=$level panic=-1 oops=panic mitigations=off tsc=reliable $(tsc_khz) \
 sluice.project=$project sluice.run=$run sluice.release=$release $append" \
