@@ -25,6 +25,7 @@ CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 STRIP	?= llvm-strip
 PKGS	:= libbpf libelf zlib libnl-3.0 libnl-route-3.0 libsystemd jansson inih libpcap nettle
+LAB_PKGS := sqlite3
 
 ifeq ($(V),1)
 Q :=
@@ -48,6 +49,8 @@ CFLAGS	:= $(OPT) -g -std=gnu11 -Wall -Wextra -Werror -Wstrict-prototypes -Wmissi
 # The learning core is float32 loops: let the compiler vectorise its reductions.
 NUMFLAGS := -O3 -fno-math-errno -fno-trapping-math -fassociative-math -fno-signed-zeros
 LDLIBS	:= $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+# What campaigns need, and nobody else who is linked with the rest.
+LAB_LIBS := $(shell pkg-config --libs $(LAB_PKGS) 2>/dev/null)
 LDFLAGS	:= $(SANFLAGS)
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/')
 BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror -Wno-unused-parameter \
@@ -56,7 +59,7 @@ BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werr
 src	= $(filter-out %.bpf.c,$(sort $(wildcard $(1)/*.c)))
 obj	= $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 
-# Dependency order of user space: lib <- guard, nn <- rl <- sim, the agents <- policy <- distill <- cli, daemon.
+# Dependency order of user space: lib <- guard, nn <- rl <- sim, the agents <- policy <- distill, lab <- cli, daemon.
 # The agents' logic is the daemon's, but they decide in the simulators, too.
 AGENT_OBJS  := $(patsubst %,$(B)/user/daemon/%.o,agent_net ecn_agent ecn_grid reward_ecn steer_agent \
 	       steer_loads steer_publish steer_view reward_steer guard capacity)
@@ -153,9 +156,12 @@ help:			## this list
 $(B)/sluiced: $(DAEMON_OBJS) $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(B)/sluice: $(CLI_OBJS) $(B)/libsluice.a
+$(B)/sluice: $(CLI_OBJS) $(B)/liblab.a $(B)/libsluice.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LAB_LIBS) $(LDLIBS)
+$(B)/liblab.a: $(call obj,user/lab)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/libsluice.a: $(CORE_OBJS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -168,6 +174,7 @@ $(B)/user/nn/%.o $(B)/user/rl/%.o $(B)/user/sim/%.o $(B)/user/policy/fitted.o $(
 # The parser reads headers where they are, at even offsets, as the kernel does on this machine.
 $(B)/user/lib/frame_key.o $(B)/user/lib/anon_frame.o: CFLAGS += -fno-sanitize=alignment
 $(B)/user/policy/model.o: user/policy/ecn.model user/policy/ecn_tree.model	# which it has built in
+$(B)/user/lab/store_create.o: user/lab/schema.sql
 $(B)/%.o: %.c | $(SKEL)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -180,9 +187,9 @@ $(B)/libenvs.a: $(RL_ENV_OBJS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/selftests/%: CFLAGS += -Iselftests
-$(B)/selftests/unit/%: $(B)/selftests/unit/%.o $(B)/libenvs.a $(B)/libsluiced.a $(B)/libsluice.a
+$(B)/selftests/unit/%: $(B)/selftests/unit/%.o $(B)/libenvs.a $(B)/liblab.a $(B)/libsluiced.a $(B)/libsluice.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -lcmocka $(LAB_LIBS) $(LDLIBS)
 $(B)/selftests/bpf/%: $(B)/selftests/bpf/%.o $(B)/libsluice.a | $(BPFT_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
@@ -195,9 +202,9 @@ $(MODT_BINS): $(B)/%: $(B)/%.o
 $(FUZZ_BINS): $(B)/%: $(B)/%.o $(B)/libsluice.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
-$(LAB_BINS): $(B)/%: $(B)/%.o $(B)/libsluiced.a $(B)/libsluice.a
+$(LAB_BINS): $(B)/%: $(B)/%.o $(B)/liblab.a $(B)/libsluiced.a $(B)/libsluice.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LAB_LIBS) $(LDLIBS)
 $(BENCH_BINS): $(B)/%: $(B)/%.o $(BENCH_PARTS) $(B)/libsluiced.a $(B)/libsluice.a | $(BENCH_BPF)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

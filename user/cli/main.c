@@ -127,6 +127,12 @@ static const struct cli_command commands[] = {
 	  "[--seeds N] [--baseline all|none] [--tune N] [--interval-ms N] [--stack-ns N] "
 	  "[--stale N] [--no-hold] [--sizes SIZES] [--capture FILE] [--jobs N]\n",
 	  "compare policies on mixes they were not made from, or rewards with what runs cost" },
+	{ "lab", cmd_lab,
+	  "lab run PLAN [DATABASE] [--jobs N] [--check]\n"
+	  "lab status [--plan] DATABASE\n"
+	  "lab export DATABASE [-o FILE]\n"
+	  "lab list\n",
+	  "campaigns: workloads, configurations and policies by a plan, into a database" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

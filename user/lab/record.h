@@ -4,9 +4,10 @@
  * process or a VM,
  *
  *	{"run": 12, "state": "valid", "drain_share": 0.99, "calibration": 812.5, "kernel": "6.1.0-...",
- *	 "boot": "...", "error": "", "log": "", "duration_s": 9.1,
+ *	 "boot": "...", "error": "", "log": "", "duration_s": 9.1, "choice": [24224, 3.1, 20],
  *	 "metrics": [["fct_mean_us", "10k", 0, 6, 1, 912.25, 4021, 0, "ok"], ...]}
  *
+ * choice being what an oracle chose, if it did: K, its mean J, and by how many runs;
  * a metric being name, class, t0_s, t1_s, whole, value or null, n, censored, status (schema.sql).
  */
 #ifndef SLUICE_LAB_RECORD_H
@@ -42,6 +43,8 @@ struct record {
 	enum record_state state;
 	double duration_s, clock_step_s;
 	double drain_share, calibration;	/* NAN: unknown */
+	double choice_k_bytes, choice_cost;	/* NAN: none */
+	unsigned int choice_runs;
 	char boot[64], kernel[64];
 	char error[400];
 	char *log;			/* NULL: none */

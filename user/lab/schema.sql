@@ -108,11 +108,11 @@ CREATE UNIQUE INDEX attempts_valid ON attempts (run) WHERE state = 'valid';
 --	J			the objective ('')
 --	slowdown_mean, fct_mean_us, fct_p50_us, fct_p99_us, fct_p999_us
 --				by class of flow size: '10k', '100k', '1m', 'large', 'all'
---	query_mean_us		incast: from the question until the last answer
 --	goodput_bps, goodput_share	payload; over what the link could have sent
 --	latency_p50_us, latency_p99_us, latency_p999_us, latency_mean_us	of packets in the queue
 --	queue_bytes, queue_max_bytes	average and largest backlog
 --	packets, marks_share, drops_share	of the queue; shares of its packets
+--	throughput_share	of an interval: what the link sent over what it could have
 --	retransmits, reordered_packets
 --	k_bytes			the threshold in force, on average
 --	decisions, decisions_own	all, and those that the policy itself took, not its fallback
@@ -135,7 +135,7 @@ CREATE TABLE metrics (
 	censored	INTEGER NOT NULL DEFAULT 0,	-- unfinished flows among n
 	status		TEXT NOT NULL DEFAULT 'ok'
 			CHECK (status IN ('ok', 'few', 'censored', 'absent')),
-	PRIMARY KEY (attempt, name, class, t0_s, t1_s)
+	PRIMARY KEY (attempt, name, class, whole, t0_s)
 ) WITHOUT ROWID;
 
 -- What a policy of role 'oracle' chose, by runs on arrivals that no trial has.

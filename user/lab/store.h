@@ -63,8 +63,6 @@ int store_progress(struct store *s, struct store_progress *ret, struct sl_err *e
 
 /* An oracle's choice; 1: there is none yet. */
 int store_choice(struct store *s, const struct store_run *run, double *k_bytes, struct sl_err *e);
-int store_choose(struct store *s, const struct store_run *run, double k_bytes, double cost,
-		 unsigned int runs, struct sl_err *e);
 
 /* Results of test workloads are about to be shown. */
 int store_look(struct store *s, const char *what, struct sl_err *e);

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "lab/policies.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "policy/policy.h"
+
+#define NONE	NAN
+
+static const char *const role_name[LAB_ROLES] = {
+	"default", "static", "baseline", "learned", "online", "oracle",
+};
+
+struct row {
+	const char *word;
+	enum lab_role role;
+	enum lab_means means;
+	bool in[2];			/* simulator, kernel lab */
+	double def, min, max;		/* of the number; NAN: it takes none, def 0: it must be there */
+	const char *text;		/* of a qdisc what tc is told, with the number; else of a model its kind */
+	const char *help;
+};
+
+static const struct row rows[] = {
+	{ "pfifo_fast", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "pfifo_fast", "" },
+	{ "fq", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "fq", "" },
+	{ "fq_ce", LAB_DEFAULT, LAB_QDISC, { false, true }, 0, 1, 1e6, "fq ce_threshold %.0fus",
+	  "with ce_threshold, in microseconds" },
+	{ "fq_codel", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "fq_codel ecn", "" },
+	{ "fq_codel_ce", LAB_DEFAULT, LAB_QDISC, { false, true }, 0, 1, 1e6,
+	  "fq_codel ecn ce_threshold %.0fus", "with ce_threshold, in microseconds" },
+	{ "codel", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "codel ecn", "" },
+	{ "pie", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "pie ecn", "" },
+	{ "cake", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "cake", "" },
+	{ "dualpi2", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "dualpi2", "" },
+	{ "static", LAB_STATIC, LAB_THRESHOLD, { true, true }, 0, 1, 64e6, "static",
+	  "a threshold of so many bytes; static:grid is ten, 3,028 * 2^n" },
+	{ "bdp", LAB_BASELINE, LAB_MODEL, { true, true }, 1 / 7.0, 1e-3, 1e3, "bdp",
+	  "K = x C RTT, x = 1/7 unless given" },
+	{ "time", LAB_BASELINE, LAB_MODEL, { true, true }, 0, 1, 1e6, "time",
+	  "K = C t, t in microseconds" },
+	{ "shipped", LAB_LEARNED, LAB_MODEL, { true, true }, NONE, 0, 0, NULL, "the built-in model" },
+	{ "shipped-tree", LAB_LEARNED, LAB_MODEL, { true, true }, NONE, 0, 0, NULL,
+	  "the tree distilled from it" },
+	{ "learn", LAB_ONLINE, LAB_LEARN, { false, true }, NONE, 0, 0, NULL,
+	  "the daemon's agent, from scratch in each run" },
+	{ "oracle", LAB_ORACLE, LAB_CHOICE, { true, false }, 2, 1, 20, NULL,
+	  "best of the grid, by so many runs of each on other arrivals (2)" },
+};
+#define ROWS	(sizeof(rows) / sizeof(rows[0]))
+
+const char *lab_role_name(enum lab_role r)
+{
+	return role_name[r];
+}
+
+void lab_policy_free(struct lab_policy *p)
+{
+	model_free(&p->model);
+}
+
+static const struct row *find(const char *word, size_t n)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (strlen(rows[i].word) == n && !strncmp(rows[i].word, word, n))
+			return &rows[i];
+	return NULL;
+}
+
+static int parse_number(const struct row *row, const char *text, double *ret, struct sl_err *e)
+{
+	char *end;
+
+	*ret = row->def;
+	if (!text && row->def == 0)
+		return sl_err(e, -EINVAL, "'%s' needs a number of %.10g..%.10g: write %s:NUMBER",
+			      row->word, row->min, row->max, row->word);
+	if (!text)
+		return 0;
+	if (isnan(row->def))
+		return sl_err(e, -EINVAL, "'%s' takes no number: write it without ':%s'", row->word,
+			      text);
+	*ret = strtod(text, &end);
+	if (end == text || *end || !(*ret >= row->min && *ret <= row->max))
+		return sl_err(e, -EINVAL, "'%s:%s': it takes a number of %.10g..%.10g", row->word,
+			      text, row->min, row->max);
+	return 0;
+}
+
+/* That it is known and usable is seen before anything runs. */
+static int check_model(struct lab_policy *p, struct sl_err *e)
+{
+	struct sl_err why = { "" };
+	struct policy *policy;
+	int r = policy_new(&p->model, &policy, &why);
+
+	if (r)
+		return sl_err(e, r, "%s: %.300s", p->name, why.text);
+	policy_free(policy);
+	return 0;
+}
+
+static int parse_file(const char *word, enum lab_role role, struct lab_policy *p, struct sl_err *e)
+{
+	struct sl_err why = { "" };
+
+	if (role != LAB_BASELINE && role != LAB_LEARNED)
+		return sl_err(e, -EINVAL, "there is no policy '%s' of this kind; 'sluice lab list' "
+			      "lists them, and a model's file stands under baseline or learned", word);
+	if (!strchr(word, '/') && access(word, F_OK))
+		return sl_err(e, -ENOENT, "there is no policy '%s', nor a model's file of that name; "
+			      "'sluice lab list' lists the policies", word);
+	if (model_read(word, &p->model, &why))
+		return sl_err(e, -EINVAL, "policy '%.100s': %.250s", word, why.text);
+	p->means = LAB_MODEL;
+	return check_model(p, e);
+}
+
+static int parse_row(const struct row *row, struct lab_policy *p, struct sl_err *e)
+{
+	double number = p->number;
+	int r;
+
+	switch (row->means) {
+	case LAB_QDISC:
+		snprintf(p->qdisc, sizeof(p->qdisc), row->text, number);
+		return 0;
+	case LAB_MODEL:
+		if (!row->text)
+			return model_read(row->word, &p->model, e);
+		if (!strcmp(row->text, "time"))
+			number /= 1e6;
+		r = model_set_numbers(&p->model, row->text, &number, 1);
+		if (r)
+			return sl_err(e, r, "out of memory");
+		snprintf(p->model.command, sizeof(p->model.command), "sluice lab: %s", p->name);
+		return check_model(p, e);
+	default:
+		return 0;
+	}
+}
+
+int lab_policy_parse(const char *word, enum lab_role role, int executor, struct lab_policy *ret,
+		     struct sl_err *e)
+{
+	const size_t n = strcspn(word, ":");
+	const struct row *row = find(word, n);
+	struct lab_policy p = { .role = role, .number = NAN };
+	int r;
+
+	if (strlen(word) >= sizeof(p.name))
+		return sl_err(e, -EINVAL, "the policy '%.40s...' has a name of more than %zu "
+			      "characters", word, sizeof(p.name) - 1);
+	snprintf(p.name, sizeof(p.name), "%s", word);
+	if (!row) {
+		r = parse_file(word, role, &p, e);
+	} else if (row->role != role) {
+		r = sl_err(e, -EINVAL, "'%s' is no policy of this kind: write it under '%s =' in "
+			   "[policies]", word, role_name[row->role]);
+	} else if (!row->in[executor]) {
+		r = sl_err(e, -EINVAL, executor ? "'%s' is of the simulator alone: name static "
+			   "thresholds, and the report takes the best; or say executor = simulator" :
+			   "'%s' is of the kernel lab alone: take it away, or say executor = kernel",
+			   word);
+	} else {
+		p.means = row->means;
+		r = parse_number(row, word[n] ? word + n + 1 : NULL, &p.number, e);
+		if (!r)
+			r = parse_row(row, &p, e);
+	}
+	if (r)
+		lab_policy_free(&p);
+	else
+		*ret = p;
+	return r;
+}
+
+void lab_policies_print(FILE *f)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		fprintf(f, "%-13s %-9s %-17s %s\n", rows[i].word, role_name[rows[i].role],
+			rows[i].in[0] && rows[i].in[1] ? "both" : rows[i].in[0] ? "simulator" :
+			"kernel", rows[i].help);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "lab/runner.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/clock.h"
+
+#define CLOCK_STEP_S	1	/* less is how clocks are disciplined */
+
+static double wall_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+void runner_say(struct runner *r, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!r->tell)
+		return;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	r->tell(r->arg, NULL, NULL, text);
+}
+
+int runner_begin(struct runner *r, const struct store_run *run, struct attempt *a, struct sl_err *e)
+{
+	int error = store_begin(r->store, run, &a->id, e);
+
+	if (error)
+		return error;
+	a->run = run;
+	a->monotonic_s = monotonic_s();
+	a->wall_s = wall_s();
+	return 0;
+}
+
+int runner_end(struct runner *r, struct attempt *a, struct record *rec, struct sl_err *e)
+{
+	const struct store_run *run = a->run;
+	double step;
+	bool again;
+	int error;
+
+	rec->run = run->id;
+	rec->duration_s = monotonic_s() - a->monotonic_s;
+	step = wall_s() - a->wall_s - rec->duration_s;
+	rec->clock_step_s = fabs(step) > CLOCK_STEP_S ? step : 0;
+	a->run = NULL;
+	error = store_end(r->store, run, a->id, rec, &again, e);
+	if (error)
+		return error;
+	if (rec->clock_step_s)
+		runner_say(r, "the clock was moved by %.0f s during run %lld; durations are not "
+			   "affected", rec->clock_step_s, (long long)run->id);
+	if (r->tell)
+		r->tell(r->arg, run, rec, NULL);
+	return 0;
+}
+
+int runner_run(struct runner *r, struct sl_err *e)
+{
+	for (;;) {
+		struct store_run *run;
+		size_t n;
+		int error;
+
+		if (*r->stop)
+			return -EINTR;
+		error = store_next_block(r->store, &run, &n, e);
+		if (error || !n)
+			return error;
+		error = r->plan->executor == PLAN_KERNEL ? kernel_block(r, run, n, e) :
+			sim_block(r, run, n, e);
+		free(run);
+		if (error)
+			return error;
+	}
+}
