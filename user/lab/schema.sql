@@ -94,8 +94,8 @@ CREATE TABLE attempts (
 	sluice		TEXT,			-- version
 	kernel		TEXT,			-- release
 	host		TEXT,
-	-- Taken right before: how fast this machine was then. Simulator: million steps of a random
-	-- number generator in a second of CPU time; kernel lab: Mbit/s of one TCP connection without the bottleneck.
+	-- How fast this machine was then: million steps of a random number generator in a second of
+	-- CPU time, before a simulation or after a run in the VM (whose CPU time is what QEMU got).
 	calibration	REAL,
 	drain_share	REAL,			-- rate while backlogged / configured rate; NULL: never backlogged
 	UNIQUE (run, number)
@@ -113,7 +113,8 @@ CREATE UNIQUE INDEX attempts_valid ON attempts (run) WHERE state = 'valid';
 --	queue_bytes, queue_max_bytes	average and largest backlog
 --	packets, marks_share, drops_share	of the queue; shares of its packets
 --	throughput_share	of an interval: what the link sent over what it could have
---	retransmits, reordered_packets
+--	retransmits, reordered_packets	as senders have seen them
+--	late_mean_us, lost_connections	kernel lab: how late flows began, and those that failed
 --	k_bytes			the threshold in force, on average
 --	decisions, decisions_own	all, and those that the policy itself took, not its fallback
 --	inference_ns		of one decision, on average
