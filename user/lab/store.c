@@ -268,9 +268,9 @@ static int check_pages(struct store *s, struct sl_err *e)
 	if (sqlite3_step(st) != SQLITE_ROW)
 		r = store_error(s, "checking", e);
 	else if (strcmp((const char *)sqlite3_column_text(st, 0), "ok"))
-		r = sl_err(e, -EBADMSG, "%s is damaged or was written half (%.100s); restore a copy, or "
-			   "save what is left by 'sqlite3 %s .recover'", s->path,
-			   (const char *)sqlite3_column_text(st, 0), s->path);
+		r = sl_err(e, -EBADMSG, "%s is damaged or was written half: its pages do not fit together; "
+			   "restore a copy, or save what is left by 'sqlite3 %s .recover'", s->path,
+			   s->path);
 	sqlite3_finalize(st);
 	return r;
 }
