@@ -25,7 +25,7 @@ CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 STRIP	?= llvm-strip
 PKGS	:= libbpf libelf zlib libnl-3.0 libnl-route-3.0 libsystemd jansson inih libpcap nettle
-LAB_PKGS := sqlite3
+LAB_PKGS := sqlite3 gsl
 
 ifeq ($(V),1)
 Q :=
