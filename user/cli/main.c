@@ -131,6 +131,7 @@ static const struct cli_command commands[] = {
 	  "lab run PLAN [DATABASE] [--jobs N] [--check]\n"
 	  "lab status [--plan] DATABASE\n"
 	  "lab export DATABASE [-o FILE]\n"
+	  "lab report DATABASE [--aa DATABASE] [-o PAGE.html]\n"
 	  "lab list\n",
 	  "campaigns: workloads, configurations and policies by a plan, into a database" },
 };

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How much better, and is that sure? All of it on the trials that estimate. */
+#include "lab/report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED	1	/* of all that is drawn */
+
+const char *report_level_name(enum report_level l)
+{
+	static const char *const name[] = { "families", "cases", "trials", "nothing" };
+
+	return name[l];
+}
+
+const char *report_band_name(enum report_band b)
+{
+	static const char *const name[] = { "NO-GO", "MAYBE", "GO" };
+
+	return name[b];
+}
+
+const char *report_verdict_name(enum report_verdict v)
+{
+	static const char *const name[] = { "", "holds", "loses", "undecided" };
+
+	return name[v];
+}
+
+enum report_band report_band(double opportunity)
+{
+	return opportunity > REPORT_GO ? BAND_GO :
+	       opportunity >= REPORT_MAYBE ? BAND_MAYBE : BAND_NO_GO;
+}
+
+/* --- differences of two picks -------------------------------------------------------------- */
+
+static bool both(const size_t *a, const size_t *b, const bool *use, size_t c)
+{
+	return use[c] && a[c] != REPORT_NONE && b[c] != REPORT_NONE;
+}
+
+static double difference(const struct report_data *d, const double *cost, const size_t *a,
+			 const size_t *b, size_t c, size_t trial)
+{
+	return cost[report_at(d, c, a[c], trial)] - cost[report_at(d, c, b[c], trial)];
+}
+
+/* Trials of a case in which both were measured. */
+static size_t pairs_in(const struct report_data *d, const double *cost, const size_t *a,
+		       const size_t *b, const bool *use, size_t c)
+{
+	size_t n = 0;
+
+	for (size_t t = d->select; both(a, b, use, c) && t < d->trials; t++)
+		n += !isnan(difference(d, cost, a, b, c, t));
+	return n;
+}
+
+static enum report_level level_of(const struct report_data *d, const double *cost, const size_t *a,
+				  const size_t *b, const bool *use)
+{
+	size_t cases = 0, family = REPORT_NONE;
+	bool families = false;
+
+	for (size_t c = 0; c < d->cases; c++) {
+		if (!pairs_in(d, cost, a, b, use, c))
+			continue;
+		cases++;
+		families |= family != REPORT_NONE && family != d->c[c].family;
+		family = d->c[c].family;
+	}
+	return families ? LEVEL_FAMILIES : cases > 1 ? LEVEL_CASES :
+	       cases ? LEVEL_TRIALS : LEVEL_NONE;
+}
+
+static size_t units_of(const struct report_data *d, enum report_level level)
+{
+	return level == LEVEL_FAMILIES ? d->families : level == LEVEL_CASES ? d->cases :
+	       level == LEVEL_TRIALS ? d->trials : 0;
+}
+
+/* Means of cases are means of their trials, means of families those of their cases. */
+int report_contrast(const struct report_data *d, const double *cost, const size_t *a,
+		    const size_t *b, const bool *use, struct report_contrast *ret)
+{
+	const size_t all = d->cases * d->trials + 1, most = d->families + d->cases + d->trials + 1;
+	struct report_contrast k = {
+		.level = level_of(d, cost, a, b, use),
+		.unit = malloc(most * sizeof(double)), .list = malloc(most * sizeof(double)),
+		.pair = malloc(all * sizeof(double)), .weight = malloc(all * sizeof(double)),
+	};
+	size_t *cases_in = calloc(d->families + 1, sizeof(*cases_in));
+
+	if (!k.unit || !k.list || !k.pair || !k.weight || !cases_in) {
+		free(cases_in);
+		report_contrast_free(&k);
+		return -ENOMEM;
+	}
+	k.slots = units_of(d, k.level);
+	for (size_t i = 0; i < k.slots; i++)
+		k.unit[i] = NAN;
+	for (size_t c = 0; c < d->cases; c++) {
+		const size_t first = k.pairs;
+		double sum = 0;
+
+		for (size_t t = d->select; both(a, b, use, c) && t < d->trials; t++) {
+			const double v = difference(d, cost, a, b, c, t);
+
+			if (isnan(v))
+				continue;
+			if (k.level == LEVEL_TRIALS)
+				k.unit[t] = v;
+			k.pair[k.pairs++] = v;
+			sum += v;
+		}
+		if (first == k.pairs)
+			continue;
+		for (size_t i = first; i < k.pairs; i++)
+			k.weight[i] = 1.0 / (k.pairs - first);
+		k.cases++;
+		cases_in[d->c[c].family]++;
+		sum /= k.pairs - first;
+		if (k.level == LEVEL_CASES)
+			k.unit[c] = sum;
+		if (k.level == LEVEL_FAMILIES) {
+			double *u = &k.unit[d->c[c].family];
+			const size_t n = cases_in[d->c[c].family];
+
+			*u = n == 1 ? sum : *u + (sum - *u) / n;
+		}
+	}
+	/* A family weighs the same, however many cases it has. */
+	for (size_t c = 0, i = 0; k.level == LEVEL_FAMILIES && c < d->cases; c++) {
+		size_t n = pairs_in(d, cost, a, b, use, c);
+
+		for (; n; n--)
+			k.weight[i++] /= cases_in[d->c[c].family];
+	}
+	for (size_t i = 0; i < k.slots; i++)
+		if (!isnan(k.unit[i]))
+			k.list[k.units++] = k.unit[i];
+	free(cases_in);
+	*ret = k;
+	return 0;
+}
+
+void report_contrast_free(struct report_contrast *k)
+{
+	free(k->unit);
+	free(k->list);
+	free(k->pair);
+	free(k->weight);
+	*k = (struct report_contrast){ 0 };
+}
+
+int report_contrast_interval(const struct report_contrast *k, struct stats_interval *ret)
+{
+	return stats_bootstrap_mean(k->list, k->units, SEED, ret);
+}
+
+int report_contrast_ratio(const struct report_contrast *a, const struct report_contrast *b,
+			  struct stats_interval *ret)
+{
+	double *x, *y;
+	size_t n = 0;
+	int r;
+
+	*ret = (struct stats_interval){ NAN, NAN, NAN, NAN, NAN };
+	if (a->level != b->level)
+		return 0;
+	x = malloc((a->slots + 1) * sizeof(*x));
+	y = malloc((a->slots + 1) * sizeof(*y));
+	for (size_t i = 0; x && y && i < a->slots; i++) {
+		if (!isnan(a->unit[i]) && !isnan(b->unit[i])) {
+			x[n] = a->unit[i];
+			y[n++] = b->unit[i];
+		}
+	}
+	r = x && y ? stats_bootstrap_ratio(x, y, n, SEED, ret) : -ENOMEM;
+	free(x);
+	free(y);
+	return r;
+}
+
+/* exp(x) - 1 of all of it. */
+static struct stats_interval excess(const struct stats_interval *s)
+{
+	return (struct stats_interval){ expm1(s->mean), expm1(s->low), expm1(s->high),
+					expm1(s->upper), expm1(s->lower) };
+}
+
+/* 1 - exp(x): what was a loss is a gain, so the bounds change places. */
+static struct stats_interval gain(const struct stats_interval *s)
+{
+	return (struct stats_interval){ -expm1(s->mean), -expm1(s->high), -expm1(s->low),
+					-expm1(s->lower), -expm1(s->upper) };
+}
+
+static enum report_verdict verdict(const struct report_contrast *k, const struct stats_interval *s,
+				   size_t *needed)
+{
+	const double margin = log1p(REPORT_MARGIN);
+	bool differ = false;
+
+	*needed = 0;
+	for (size_t i = 0; i < k->pairs; i++)
+		differ |= k->pair[i] != 0;
+	/* Of one unit there is no bound, and of the same runs nothing to judge. */
+	if (!differ || isnan(s->upper))
+		return VERDICT_NONE;
+	if (s->upper <= margin)
+		return VERDICT_HOLDS;
+	if (s->lower > margin)
+		return VERDICT_LOSES;
+	*needed = stats_units_needed(k->list, k->units, margin);
+	return VERDICT_UNDECIDED;
+}
+
+/* --- what is to be won ---------------------------------------------------------------------- */
+
+static int opportunity(const struct report_data *d, const struct report_result *r, const bool *use,
+		       struct report_opportunity *ret)
+{
+	struct report_contrast k;
+	struct stats_interval s;
+	int err = report_contrast(d, d->cost, r->oracle, r->best_baseline, use, &k);
+
+	if (err)
+		return err;
+	err = report_contrast_interval(&k, &s);
+	*ret = (struct report_opportunity){ gain(&s), k.level, k.cases,
+					    stats_sign_test(k.pair, k.weight, k.pairs, SEED) };
+	report_contrast_free(&k);
+	return err;
+}
+
+static int opportunities(const struct report_data *d, struct report_result *r)
+{
+	bool *use = calloc(d->cases + 1, sizeof(*use));
+	double *p = malloc((d->cases + 1) * sizeof(*p));
+	int err = use && p ? opportunity(d, r, r->headline, &r->all) : -ENOMEM;
+
+	for (size_t c = 0; !err && c < d->cases; c++) {
+		use[c] = true;
+		err = opportunity(d, r, use, &r->by_case[c]);
+		p[c] = r->by_case[c].p;
+		use[c] = false;
+	}
+	if (!err)
+		err = stats_holm(p, d->cases);
+	for (size_t c = 0; !err && c < d->cases; c++)
+		r->by_case[c].p = p[c];
+	for (size_t f = 0; !err && f < d->families; f++) {
+		for (size_t c = 0; c < d->cases; c++)
+			use[c] = d->c[c].family == f && r->headline[c];
+		err = opportunity(d, r, use, &r->by_family[f]);
+	}
+	free(use);
+	free(p);
+	return err;
+}
+
+/* (static - policy) / (static - oracle) over some cases. */
+static int captured(const struct report_data *d, const struct report_result *r, const size_t *pick,
+		    const bool *use, struct stats_interval *ret)
+{
+	struct report_contrast a = { 0 }, b = { 0 };
+	struct stats_interval there;
+	bool *shared = calloc(d->cases + 1, sizeof(*shared));
+	int err = shared ? 0 : -ENOMEM;
+
+	for (size_t c = 0; shared && c < d->cases; c++)
+		shared[c] = use[c] && pick[c] != REPORT_NONE && r->oracle[c] != REPORT_NONE;
+	if (!err)
+		err = report_contrast(d, d->cost, r->best_static, pick, shared, &a);
+	if (!err)
+		err = report_contrast(d, d->cost, r->best_static, r->oracle, shared, &b);
+	*ret = (struct stats_interval){ NAN, NAN, NAN, NAN, NAN };
+	if (!err)
+		err = report_contrast_interval(&b, &there);
+	/* A share of what may be nothing is any number. */
+	if (!err && there.low > 0)
+		err = report_contrast_ratio(&a, &b, ret);
+	report_contrast_free(&a);
+	report_contrast_free(&b);
+	free(shared);
+	return err;
+}
+
+/* --- the ladder ----------------------------------------------------------------------------- */
+
+/* Which step of the grid is next to a threshold of this size. */
+static size_t next_static(const struct report_data *d, double k_bytes)
+{
+	size_t best = REPORT_NONE;
+
+	for (size_t p = 0; p < d->policies; p++) {
+		if (d->p[p].role != LAB_STATIC || !(d->p[p].k_bytes > 0))
+			continue;
+		if (best == REPORT_NONE || fabs(log(d->p[p].k_bytes / k_bytes)) <
+					   fabs(log(d->p[best].k_bytes / k_bytes)))
+			best = p;
+	}
+	return best;
+}
+
+/* How often it did what the oracle would have done, and what it said of its decisions. */
+static void describe(const struct report_data *d, const struct report_result *r,
+		     struct report_rung *rung)
+{
+	const size_t k = report_metric_find(d, "k_bytes"), all = report_metric_find(d, "decisions");
+	const size_t own = report_metric_find(d, "decisions_own");
+	const size_t inference = report_metric_find(d, "inference_ns");
+	size_t same = 0, with_k = 0, near = 0, runs = 0, timed = 0, cvs = 0;
+	double decided = 0, decided_own = 0, ns = 0, cv = 0, *v = malloc((d->trials + 1) * sizeof(*v));
+
+	for (size_t c = 0; c < d->cases; c++) {
+		const size_t p = rung->pick[c], o = r->oracle[c];
+		size_t n = 0;
+
+		for (size_t t = d->select; r->headline[c] && p != REPORT_NONE && t < d->trials; t++) {
+			const size_t at = report_at(d, c, p, t);
+			const double kb = k < d->metrics ? d->m[k].value[at] : d->p[p].k_bytes;
+			const double gap = o == REPORT_NONE ? NAN :
+				d->cost[at] - d->cost[report_at(d, c, o, t)];
+
+			if (isnan(d->cost[at]))
+				continue;
+			if (v)
+				v[n++] = exp(d->cost[at]);
+			if (!isnan(gap)) {
+				runs++;
+				near += gap <= log1p(REPORT_MARGIN);
+				if (kb > 0 && d->p[o].role == LAB_STATIC) {
+					with_k++;
+					same += next_static(d, kb) == o;
+				}
+			}
+			if (all < d->metrics && own < d->metrics && d->m[all].value[at] > 0 &&
+			    !isnan(d->m[own].value[at])) {
+				decided += d->m[all].value[at];
+				decided_own += d->m[own].value[at];
+			}
+			if (inference < d->metrics && !isnan(d->m[inference].value[at])) {
+				ns += d->m[inference].value[at];
+				timed++;
+			}
+		}
+		if (n > 1) {
+			cv += stats_cv(v, n);
+			cvs++;
+		}
+	}
+	free(v);
+	rung->same = with_k ? same / (double)with_k : NAN;
+	rung->near = runs ? near / (double)runs : NAN;
+	rung->own = decided > 0 ? decided_own / decided : NAN;
+	rung->inference_ns = timed ? ns / timed : NAN;
+	rung->cv = cvs ? cv / cvs : NAN;
+}
+
+static int climb(const struct report_data *d, const struct report_result *r,
+		 struct report_rung *rung)
+{
+	struct report_contrast k;
+	struct stats_interval s;
+	int err = report_contrast(d, d->cost, rung->pick, r->oracle, r->headline, &k);
+
+	if (err)
+		return err;
+	err = report_contrast_interval(&k, &s);
+	rung->over = excess(&s);
+	report_contrast_free(&k);
+	if (!err)
+		err = report_contrast(d, d->cost, rung->pick, r->best_static, r->headline, &k);
+	if (err)
+		return err;
+	err = report_contrast_interval(&k, &s);
+	rung->loss = excess(&s);
+	rung->level = k.level;
+	rung->cases = k.cases;
+	rung->verdict = verdict(&k, &s, &rung->units_needed);
+	rung->p = NAN;
+	for (size_t i = 0; i < k.pairs; i++)
+		if (k.pair[i] != 0)
+			rung->p = stats_sign_test(k.pair, k.weight, k.pairs, SEED);
+	report_contrast_free(&k);
+	if (!err)
+		err = captured(d, r, rung->pick, r->headline, &rung->captured);
+	describe(d, r, rung);
+	return err;
+}
+
+static int add_rung(const struct report_data *d, struct report_result *r, const char *name,
+		    const struct report_policy *p, const size_t *pick)
+{
+	struct report_rung *rung = &r->rung[r->rungs];
+
+	rung->pick = malloc((d->cases + 1) * sizeof(*pick));
+	if (!rung->pick)
+		return -ENOMEM;
+	r->rungs++;
+	snprintf(rung->name, sizeof(rung->name), "%s", name);
+	rung->policy = p;
+	for (size_t c = 0; c < d->cases; c++)
+		rung->pick[c] = pick ? pick[c] : (size_t)(p - d->p);
+	return climb(d, r, rung);
+}
+
+static int ladder(const struct report_data *d, struct report_result *r)
+{
+	double *p;
+	int err = add_rung(d, r, "best static", NULL, r->best_static);
+
+	if (!err)
+		err = add_rung(d, r, "best baseline", NULL, r->best_baseline);
+	for (size_t i = 0; !err && i < d->policies; i++)
+		err = add_rung(d, r, d->p[i].name, &d->p[i], NULL);
+	if (!err)
+		err = add_rung(d, r, "oracle", NULL, r->oracle);
+	p = malloc((r->rungs + 1) * sizeof(*p));
+	if (err || !p) {
+		free(p);
+		return err ? err : -ENOMEM;
+	}
+	/* The oracle is no policy whose gain is in question. */
+	for (size_t i = 0; i < r->rungs; i++)
+		p[i] = r->rung[i].policy ? r->rung[i].p : NAN;
+	err = stats_holm(p, r->rungs);
+	for (size_t i = 0; i < r->rungs; i++)
+		r->rung[i].p = p[i];
+	free(p);
+	return err;
+}
+
+/* --- the primary endpoint -------------------------------------------------------------------- */
+
+static size_t policy_named(const struct report_data *d, const char *name)
+{
+	for (size_t p = 0; p < d->policies; p++)
+		if (!strcmp(d->p[p].name, name))
+			return p;
+	return REPORT_NONE;
+}
+
+static int primary(const struct report_data *d, struct report_result *r)
+{
+	const size_t candidate = policy_named(d, d->candidate);
+	const size_t reference = policy_named(d, d->reference);
+	size_t *a = malloc((d->cases + 1) * sizeof(*a)), *b = malloc((d->cases + 1) * sizeof(*b));
+	bool *clear = calloc(d->cases + 1, sizeof(*clear));
+	struct report_contrast k = { 0 };
+	struct stats_interval s;
+	int err = a && b && clear ? 0 : -ENOMEM;
+
+	for (size_t c = 0; !err && c < d->cases; c++) {
+		a[c] = candidate;
+		b[c] = reference == REPORT_NONE && !strcmp(d->reference, "best-static") ?
+		       r->best_static[c] : reference;
+		clear[c] = r->headline[c] && r->by_family[d->c[c].family].o.low > REPORT_CLEAR;
+	}
+	for (size_t f = 0; !err && f < d->families; f++)
+		r->clear_families += r->by_family[f].o.low > REPORT_CLEAR;
+	r->clear_captured = (struct stats_interval){ NAN, NAN, NAN, NAN, NAN };
+	if (!err && candidate != REPORT_NONE && r->clear_families)
+		err = captured(d, r, a, clear, &r->clear_captured);
+	if (!err)
+		err = report_contrast(d, d->endpoint_cost, a, b, r->headline, &k);
+	if (!err)
+		err = report_contrast_interval(&k, &s);
+	if (!err && k.pairs) {
+		r->primary = true;
+		r->endpoint = excess(&s);
+		r->endpoint_level = k.level;
+		r->endpoint_pairs = k.pairs;
+		r->endpoint_verdict = verdict(&k, &s, &r->endpoint_units);
+		r->endpoint_p = stats_sign_test(k.pair, k.weight, k.pairs, SEED);
+	} else if (!err) {
+		snprintf(r->primary_missing, sizeof(r->primary_missing),
+			 "no trial after the first %zu has %s of both %s and %s", d->select,
+			 d->endpoint, d->candidate, d->reference);
+	}
+	report_contrast_free(&k);
+	free(a);
+	free(b);
+	free(clear);
+	return err;
+}
+
+int report_judge(const struct report_data *d, struct report_result **ret)
+{
+	struct report_result *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->oracle = malloc((d->cases + 1) * sizeof(*r->oracle));
+	r->best_static = malloc((d->cases + 1) * sizeof(*r->best_static));
+	r->best_baseline = malloc((d->cases + 1) * sizeof(*r->best_baseline));
+	r->headline = calloc(d->cases + 1, sizeof(*r->headline));
+	r->by_case = calloc(d->cases + 1, sizeof(*r->by_case));
+	r->by_family = calloc(d->families + 1, sizeof(*r->by_family));
+	r->rung = calloc(d->policies + 3, sizeof(*r->rung));
+	err = r->oracle && r->best_static && r->best_baseline && r->headline && r->by_case &&
+	      r->by_family && r->rung ? 0 : -ENOMEM;
+	for (size_t c = 0; !err && c < d->cases; c++)
+		r->held_out |= d->c[c].test;
+	for (size_t c = 0; !err && c < d->cases; c++)
+		r->headline[c] = d->c[c].test == r->held_out;
+	r->fresh = d->trials - d->select;
+	if (!err)
+		err = report_oracle(d, r->oracle);
+	if (!err)
+		err = report_best(d, report_is_static, r->best_static);
+	for (size_t c = 0, best = 0; !err && c < d->cases; c++) {
+		if (!c)
+			best = report_halve(d, d->cost, r->headline, report_is_baseline, d->select);
+		r->best_baseline[c] = best;
+	}
+	if (!err)
+		err = opportunities(d, r);
+	if (!err)
+		err = ladder(d, r);
+	if (!err)
+		err = primary(d, r);
+	if (err) {
+		report_result_free(r);
+		return err;
+	}
+	*ret = r;
+	return 0;
+}
+
+void report_result_free(struct report_result *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->rungs; i++)
+		free(r->rung[i].pick);
+	free(r->rung);
+	free(r->oracle);
+	free(r->best_static);
+	free(r->best_baseline);
+	free(r->headline);
+	free(r->by_case);
+	free(r->by_family);
+	free(r);
+}
