@@ -9,6 +9,7 @@
 
 #define COLUMNS		100	/* of the terminal */
 #define CELLS_MAX	24
+#define LONG		36	/* letters of a cell that is prose */
 
 /* An array of objects: kind, text, brief, and what else the kind has. */
 struct doc {
@@ -109,7 +110,7 @@ void doc_note(struct doc *d, const char *format, ...)
 
 void doc_key(struct doc *d, char tone, const char *key, const char *format, ...)
 {
-	PUT(tone == 'g' ? "good" : tone == 'b' ? "bad" : "key", "key", key);
+	PUT(tone == 'g' ? "good" : tone == 'b' ? "bad" : tone == 'm' ? "maybe" : "key", "key", key);
 }
 
 void doc_pre(struct doc *d, const char *text)
@@ -280,7 +281,7 @@ static void html_row(FILE *to, const char *row, const char *tag)
 	while (*row) {
 		const size_t n = cell(&row, &c);
 
-		fprintf(to, "<%s>", tag);
+		fprintf(to, n > LONG ? "<%s class=\"long\">" : "<%s>", tag);
 		escaped(to, c, n);
 		fprintf(to, "</%s>", tag);
 	}
@@ -316,14 +317,14 @@ static const char head[] =
 	"font-weight:600}th:first-child,td:first-child{text-align:left}tbody tr:hover{background:"
 	"var(--soft)}td.long{text-align:left;white-space:normal;min-width:16rem}\n"
 	".keys{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.2rem;margin:1rem 0}"
-	".keys b{color:var(--dim);font-weight:500}.good,.bad,.key{font-weight:600}"
-	".good{color:var(--good)}.bad{color:var(--bad)}.key{color:var(--key)}\n"
+	".keys b{color:var(--dim);font-weight:500}.good,.bad,.maybe{font-weight:600}"
+	".good{color:var(--good)}.bad{color:var(--bad)}.maybe{color:var(--key)}\n"
 	".note{background:var(--note);border-left:4px solid var(--key);padding:.4rem .8rem}"
 	"pre{background:var(--soft);padding:.8rem;overflow-x:auto;font-size:12.5px}"
 	"figure{margin:1rem 0}figcaption{color:var(--dim);font-size:13px}\n"
 	"svg{width:100%;height:auto;display:block}svg text,svg tspan{font-family:inherit}"
 	"svg [color=black]{color:inherit}svg [stroke=black]{stroke:currentColor}"
-	"svg [fill=black]{fill:currentColor}svg [stroke=gray]{stroke:var(--line)}\n"
+	"svg [stroke=\"rgb(  0,   0,   0)\"]{stroke:currentColor}svg [fill=black]{fill:currentColor}svg [stroke=gray]{stroke:var(--line)}\n"
 	"</style>\n";
 
 static void html_part(FILE *to, const json_t *part)

@@ -20,7 +20,7 @@ void doc_heading(struct doc *d, const char *text);
 void doc_text(struct doc *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What must not be overlooked. */
 void doc_note(struct doc *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Large, with a word before it; tone: 'g'ood, 'b'ad, 'n'either. */
+/* Large, with a word before it; tone: 'g'ood, 'b'ad, 'm'aybe, 'n'one. */
 void doc_key(struct doc *d, char tone, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Cells are separated by tabs; a row is that of the last table. */

@@ -57,7 +57,7 @@ static void opportunity(struct doc *doc, const struct report *r)
 		snprintf(also, sizeof(also), ", but the interval reaches from %s to %s",
 			 report_band_name(report_band(o->o.low)),
 			 report_band_name(report_band(o->o.high)));
-	doc_key(doc, band == BAND_GO ? 'g' : band == BAND_MAYBE ? 'n' : 'b', "opportunity",
+	doc_key(doc, band == BAND_GO ? 'g' : band == BAND_MAYBE ? 'm' : 'b', "opportunity",
 		"%s %% of the best baseline's J, over %s: %s%s", report_interval(buf, &o->o, 100),
 		report_level_name(o->level), report_band_name(band), also);
 }
@@ -80,11 +80,11 @@ static void endpoint(struct doc *doc, const struct report *r)
 		snprintf(needed, sizeof(needed), "; no number of %s will decide that if it is as it looks",
 			 report_level_name(x->endpoint_level));
 	doc_key(doc, x->endpoint_verdict == VERDICT_HOLDS ? 'g' :
-		x->endpoint_verdict == VERDICT_LOSES ? 'b' : 'n', "primary endpoint",
+		x->endpoint_verdict == VERDICT_LOSES ? 'b' : 'm', "primary endpoint",
 		"%s: %s %% (%s), p = %s by %zu pairs of runs", what,
 		report_interval(buf, &x->endpoint, 100), report_level_name(x->endpoint_level),
 		report_number(p, "%.2g", x->endpoint_p), x->endpoint_pairs);
-	doc_key(doc, 'n', "", "at most %s %% worse with 95 %% confidence: %s%s",
+	doc_key(doc, 'n', "", "not over %s %% with 95 %% confidence: %s%s",
 		report_number(buf, "%.1f", 100 * x->endpoint.upper),
 		x->endpoint_verdict == VERDICT_HOLDS ? "no loss over 5 %" :
 		x->endpoint_verdict == VERDICT_LOSES ? "it loses" : "undecided", needed);
@@ -106,8 +106,8 @@ static void captured(struct doc *doc, const struct report *r)
 	if (!c)
 		return;
 	if (isnan(c->captured.mean))
-		doc_key(doc, 'n', "captured by it", "cannot be told: the oracle gains nothing for sure over "
-			"best static");
+		doc_key(doc, 'n', "captured by it", "cannot be told: the oracle gains hardly anything for "
+			"sure over best static");
 	else
 		doc_key(doc, 'n', "captured by it", "%s %% of what the oracle gains over best static",
 			report_interval(buf, &c->captured, 100));

@@ -139,6 +139,20 @@ static void erratic(const struct report_data *d, size_t c, double *v, struct rep
 	free(sd);
 }
 
+/* Does it differ between thresholds at all, by a tenth? */
+static bool differs(const struct report_data *d, size_t m, size_t c, const size_t *step, size_t n)
+{
+	double least = INFINITY, most = -INFINITY;
+
+	for (size_t i = 0; i < n; i++) {
+		const double v = report_metric_mean(d, m, c, step[i], 0, d->select);
+
+		least = v < least ? v : least;
+		most = v > most ? v : most;
+	}
+	return most > 1.1 * least;
+}
+
 static double order_alike(const struct report_data *d, size_t m, double sign, size_t c,
 			  const size_t *step, size_t n, size_t from, size_t to)
 {
@@ -176,7 +190,7 @@ static void other_orders(const struct report_data *d, const size_t *step, size_t
 						 d->trials);
 		struct report_finding *f;
 
-		if (!(before < ORDERS_DIFFER))
+		if (!(before < ORDERS_DIFFER && differs(d, m, c, step, n)))
 			continue;
 		f = add(p, isnan(after) ? -1 : after < ORDERS_DIFFER);
 		if (!f)

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define SEED	1	/* of all that is drawn */
+/* Gain of the oracle over best static, for sure: a share of what may be nothing is any number. */
+#define CAPTURE_LEAST	0.01
 
 const char *report_level_name(enum report_level l)
 {
@@ -282,8 +284,7 @@ static int captured(const struct report_data *d, const struct report_result *r, 
 	*ret = (struct stats_interval){ NAN, NAN, NAN, NAN, NAN };
 	if (!err)
 		err = report_contrast_interval(&b, &there);
-	/* A share of what may be nothing is any number. */
-	if (!err && there.low > 0)
+	if (!err && there.low > CAPTURE_LEAST)
 		err = report_contrast_ratio(&a, &b, ret);
 	report_contrast_free(&a);
 	report_contrast_free(&b);

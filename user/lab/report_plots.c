@@ -190,7 +190,7 @@ void report_plot_heat(struct doc *doc, const struct report *r, struct report_pic
 	/* Pale where it is cheap, and letters that both page colours and these bear. */
 	fprintf(p.script, ")\nset xrange [-0.5:%.1f]\nset yrange [%.1f:0.5]\nset cbrange [0:100]\n"
 		"set palette defined (0 '#d9efdf', 5 '#c8e6c0', 20 '#fbe6a1', 50 '#f4a261', 100 '#e0676a')\n"
-		"unset colorbox\nplot '-' using 1:2:3 with image, "
+		"unset colorbox\nplot '-' using 1:2:3 with image pixels, "
 		"'-' using 1:2:3 with labels font ',9' tc rgb '#15181c'\n", n - 0.5, -(double)d->cases + 0.5);
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t c = 0; c < d->cases; c++) {
@@ -240,7 +240,7 @@ void report_plot_curves(struct doc *doc, const struct report *r, struct report_p
 		fputs("EOD\n", p.script);
 	}
 	fprintf(p.script, "set multiplot layout %zu,4 margins 0.06,0.98,%.3f,%.3f spacing 0.05,%.3f\n"
-		"set logscale x\nset yrange [0:*]\nset border 3\nset tics nomirror font ',9'\n"
+		"set logscale x\nset yrange [0:150<*<150]\nset ytics 50\nset border 3\nset tics nomirror font ',9'\n"
 		"set xtics (\"10\" 10, \"100\" 100, \"1000\" 1000)\n"
 		"set title font ',10' offset 0,-0.7\n", rows, 30.0 / (40 + 150 * rows),
 		1 - 22.0 / (40 + 150 * rows), 0.3 / rows);
@@ -251,32 +251,32 @@ void report_plot_curves(struct doc *doc, const struct report *r, struct report_p
 	}
 	fputs("unset multiplot\n", p.script);
 	free(step);
-	end(&p, shown < d->cases ? "J over the cheapest threshold's, in %, over K in KB (the first ones)." :
-	    "J over the cheapest threshold's, in %, over K in KB.", doc, pictures);
+	end(&p, shown < d->cases ? "J over the cheapest threshold's, in %, over K in KB (the first ones; cut at 150 %)." :
+	    "J over the cheapest threshold's, in %, over K in KB (cut at 150 %).", doc, pictures);
 }
 
 void report_plot_copies(struct doc *doc, const struct report *r, struct report_pictures *pictures)
 {
 	const struct report_data *d = r->aa_data;
 	unsigned int bin[BINS] = { 0 };
-	double *v = malloc((d->policies * d->trials + 1) * sizeof(*v)), widest_of = 0.001;
+	double *v = malloc((d->policies + 1) * sizeof(*v)), widest_of = 0.001;
 	struct plot p;
 
-	/* Relative to the case's mean: how far off is a run? */
+	/* Relative to the mean of its case and trial: how far off is a run? */
 	for (int pass = 0; v && pass < 2; pass++) {
-		for (size_t c = 0; c < d->cases; c++) {
+		for (size_t i = 0; i < d->cases * d->trials; i++) {
 			size_t n = 0;
 			double mean;
 
-			for (size_t i = 0; i < d->policies * d->trials; i++) {
-				const double x = d->cost[c * d->policies * d->trials + i];
+			for (size_t k = 0; k < d->policies; k++) {
+				const double x = d->cost[report_at(d, i / d->trials, k, i % d->trials)];
 
 				if (!isnan(x))
 					v[n++] = x;
 			}
 			mean = stats_mean(v, n);
-			for (size_t i = 0; i < n; i++) {
-				const double off = v[i] - mean;
+			for (size_t k = 0; k < n; k++) {
+				const double off = v[k] - mean;
 
 				if (!pass)
 					widest_of = fmax(widest_of, fabs(off));
@@ -289,7 +289,7 @@ void report_plot_copies(struct doc *doc, const struct report *r, struct report_p
 	if (!begin(&p, "copies", 240, doc, pictures))
 		return;
 	fputs("set border 3\nset tics nomirror\nset style fill solid 0.7\nset yrange [0:*]\n"
-	      "set xlabel 'J of a run over the mean of its case, %'\nset ylabel 'runs'\n", p.script);
+	      "set xlabel 'J of a run over the mean of its case and trial, %'\nset ylabel 'runs'\n", p.script);
 	fprintf(p.script, "set boxwidth %.5f\nplot '-' using 1:2 with boxes lc rgb '" BLUE "'\n",
 		200 * widest_of / BINS * 0.9);
 	for (int i = 0; i < BINS; i++)

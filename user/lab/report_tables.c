@@ -84,7 +84,7 @@ void report_ladder_table(struct doc *doc, const struct report *r)
 	}
 	doc_brief(doc, false);
 	doc_text(doc, "More of the same policies, and every single static threshold. same K: share of runs "
-		 "whose threshold is next to the oracle's; near: J within %.0f %% of the oracle's in the same "
+		 "to whose threshold none of the grid is nearer than the oracle's; near: J within %.0f %% of the oracle's in the same "
 		 "trial; CV: of J within a case; own: decisions that the policy itself took, not its "
 		 "fallback.", 100 * REPORT_MARGIN);
 	doc_table(doc, "policy\trole\tcases\tover oracle\tloss\tsame K %\tnear %\town %\tCV %\tinference ns");
@@ -186,7 +186,7 @@ void report_behaviour(struct doc *doc, const struct report *r)
 			 "usual spread, J and another metric in disagreement about the order of thresholds, a "
 			 "metric with two signs.");
 	else
-		doc_table(doc, "finding, by the trials that select\tcheck\t");
+		doc_table(doc, "finding, by the trials that select\tcheck\tresult");
 	for (size_t i = 0; i < r->p->findings; i++)
 		doc_row(doc, "%s\t%s\t%s", r->p->finding[i].what, r->p->finding[i].check,
 			check[r->p->finding[i].holds + 1]);
