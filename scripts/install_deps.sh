@@ -9,7 +9,7 @@ libnl-3-dev libnl-route-3-dev libsystemd-dev libjansson-dev libinih-dev libpcap-
 libgsl-dev gnuplot-nox
 linux-headers-amd64"
 TEST="libcmocka-dev libclang-rt-dev iproute2 iputils-ping socat ethtool jq kmod procps util-linux systemd mandoc clang-format xdp-tools
-dkms sparse cppcheck clang-tidy perl"
+dkms sparse cppcheck clang-tidy perl sqlite3"
 LAB="qemu-system-x86 busybox-static cpio xz-utils zstd pahole"
 
 missing=()

@@ -162,6 +162,10 @@ static void notes_on_trials(struct doc *doc, const struct report *r)
 	else if (r->r->fresh < REPORT_FRESH)
 		doc_note(doc, "%zu trials are left to estimate by, %zu chose; below %d the intervals are "
 			 "wide. Run the plan with more trials.", r->r->fresh, d->select, REPORT_FRESH);
+	if (d->select && d->select < 5)
+		doc_note(doc, "Only %zu trials choose: the oracle is then often not the best threshold, and the "
+			 "opportunity larger than it looks. Run the plan with trials = %d or more.", d->select,
+			 2 * REPORT_FRESH);
 	for (size_t c = 0; c < d->cases; c++)
 		without += r->r->oracle[c] == REPORT_NONE;
 	if (without && d->select)

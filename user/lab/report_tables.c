@@ -84,9 +84,9 @@ void report_ladder_table(struct doc *doc, const struct report *r)
 	}
 	doc_brief(doc, false);
 	doc_text(doc, "More of the same policies, and every single static threshold. same K: share of runs "
-		 "to whose threshold none of the grid is nearer than the oracle's; near: J within %.0f %% of the oracle's in the same "
-		 "trial; CV: of J within a case; own: decisions that the policy itself took, not its "
-		 "fallback.", 100 * REPORT_MARGIN);
+		 "to whose threshold none of the grid is nearer than the oracle's; near: J within %.0f %% of the "
+		 "oracle's in the same trial; CV: of J within a case; own: decisions that the policy itself "
+		 "took, not its fallback.", 100 * REPORT_MARGIN);
 	doc_table(doc, "policy\trole\tcases\tover oracle\tloss\tsame K %\tnear %\town %\tCV %\tinference ns");
 	for (size_t k = 0; k < r->r->rungs; k++) {
 		const struct report_rung *x = &r->r->rung[k];
