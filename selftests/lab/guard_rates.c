@@ -185,5 +185,19 @@ int main(int argc, char **argv)
 		snprintf(what, sizeof(what), "%+.0f %%, sd 0.2", 100 * losses[i]);
 		row(what, &g, few, TRIAL_RUNNING);
 	}
+
+	head("The watch, of 20 slices one static: a day", "the alarm");
+	for (size_t i = 0; i < 5; i++) {
+		static const double change[] = { 0.1, 0.0, -0.05, -0.1, -0.3 };
+		struct guard_sim g = base;
+
+		g.trial.watch = true;
+		g.trial.watch_slices = 20;
+		g.trial.alpha = 0.02;
+		g.effect[TRIAL_INCUMBENT] = change[i];
+		g.hours_max = 24.0;
+		snprintf(what, sizeof(what), "%+.0f %%, sd 0.2, tolerance 5 %%, alpha 2 %%", 100 * change[i]);
+		row(what, &g, few, change[i] < -0.05 ? TRIAL_WORSE : TRIAL_RUNNING);
+	}
 	return 0;
 }

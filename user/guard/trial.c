@@ -115,7 +115,7 @@ double trial_worst_steady(const struct trial_config *c)
 	double settle_s = c->discard * c->slice_s + 1.0, reaction_s = fmin(settle_s, c->slice_s);
 	bool rest = c->slice_s - reaction_s >= settle_s;	/* long enough to judge by */
 
-	return (c->strikes + (rest ? 0 : unjudged(c))) * reaction_s;
+	return (trial_in_row(c) + (rest ? 0 : unjudged(c))) * reaction_s;
 }
 
 static bool positive(double x)

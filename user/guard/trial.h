@@ -29,7 +29,8 @@
  *
  * The watch is the same with two arms and for as long as the incumbent is in force: of watch_slices slices one
  * is the static's, the others the incumbent's. A detector that forgets says WORSE when the
- * incumbent has become worse than the static by more than "tolerance"; HARMFUL as above (in all: a slice
+ * incumbent has become worse than the static by more than "tolerance"; HARMFUL as above, but after
+ * TRIAL_WATCH_ROW times as many in a row, because a watch sees thousands of slices (in all: a slice
  * without harm makes up for 1 / 20 of one). It has no other verdicts. Its alpha is another: as long as the
  * incumbent is no worse than by the tolerance, a false WORSE comes after 1 / alpha blocks at the
  * earliest, on average. An incumbent that is better than that is all the safer.
@@ -77,6 +78,7 @@ struct trial_config {
 void trial_config_default(struct trial_config *c);
 
 #define TRIAL_HARM_TOTAL	4
+#define TRIAL_WATCH_ROW		2
 
 struct trial;
 

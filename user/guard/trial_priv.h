@@ -57,6 +57,8 @@ void trial_slice_open(const struct trial_config *c, struct trial_queue *q, enum 
 void trial_slice_add(const struct trial_config *c, struct trial_queue *q, uint64_t now_ns,
 		     double seconds, double reward, struct trial_sums *s);
 void trial_slice_close(const struct trial_config *c, struct trial_queue *q, struct trial_sums *s);
+/* Strikes that end it when they come in a row. */
+unsigned int trial_in_row(const struct trial_config *c);
 /* Whether the arm has done as much harm as it may. */
 bool trial_harm_over(const struct trial_config *c, const struct trial_queue *q,
 		     enum trial_arm arm);

@@ -136,9 +136,14 @@ void trial_slice_close(const struct trial_config *c, struct trial_queue *q, stru
 	}
 }
 
+unsigned int trial_in_row(const struct trial_config *c)
+{
+	return c->watch ? TRIAL_WATCH_ROW * c->strikes : c->strikes;
+}
+
 bool trial_harm_over(const struct trial_config *c, const struct trial_queue *q,
 		     enum trial_arm arm)
 {
-	return q->in_row[arm] >= c->strikes ||
+	return q->in_row[arm] >= trial_in_row(c) ||
 	       q->in_all[arm] >= (double)TRIAL_HARM_TOTAL * c->strikes;
 }
