@@ -166,7 +166,7 @@ begin_negative()
 	write_bdp $static "$tmpdir/good.model"
 	for ((i = 0; i < 8; i++)); do
 		link_daemon $(($1 + i)) "$tmpdir/good.model" "static = $static" "alpha = 0.05" \
-			"watch_slices = 4" "retry_s = 0" "qth_low = 1" "trial_blocks = $((quick ? 12 : 40))"
+			"watch_slices = 4" "retry_s = 0" "qth_low = 1" "trial_blocks = $((quick ? 24 : 60))"
 	done
 	links_answer "$1" $(($1 + 7)) || return 1
 	for ((i = 0; i < 8; i++)); do
@@ -216,16 +216,15 @@ round()
 		for (i = 1; i <= n; i++) {
 			match(word[i], /-?[0-9]+\.?[0-9]*(e-?[0-9]+)?/)
 			if (RLENGTH > 0)
-				word[i] = substr(word[i], 1, RSTART - 1) sprintf("%." digits "f",
-					substr(word[i], RSTART, RLENGTH)) substr(word[i], RSTART + RLENGTH)
-			printf "%s%s", i > 1 ? " " : "", word[i]
+				word[i] = substr(word[i], 1, RSTART - 1) sprintf("%." digits "f", substr(word[i], RSTART, RLENGTH)) substr(word[i], RSTART + RLENGTH)
+			printf "%s%s", (i > 1 ? " " : ""), word[i]
 		}
 	}'
 }
 
 control_negative()
 {
-	links_up 8 && begin_negative 0 $((quick ? 300 : 900)) && end_negative 0 $((quick ? 240 : 800))
+	links_up 8 && begin_negative 0 $((quick ? 600 : 1500)) && end_negative 0 $((quick ? 500 : 1400))
 }
 
 # --- positive control -------------------------------------------------------------------------------
@@ -322,6 +321,7 @@ control_positive()
 # --- A/A -----------------------------------------------------------------------------------------
 
 : "${LINKS:=20}"
+: "${AA_BLOCKS:=20}"
 
 # aa FIRST_LINK CANDIDATES BLOCKS: the incumbent is the static policy, so that a trial has one comparison, not two:
 # the case that errs more often.
@@ -374,7 +374,7 @@ aa()
 	done
 }
 
-control_aa() { links_up "$LINKS" && aa 0 $((quick ? LINKS : 100)) $((quick ? 8 : 24)); }
+control_aa() { links_up "$LINKS" && aa 0 $((quick ? LINKS : 100)) $((quick ? 8 : AA_BLOCKS)); }
 
 # --- drift ---------------------------------------------------------------------------------------
 
@@ -437,17 +437,17 @@ control_all()
 	say "$n links are up"
 	[ -n "$quick" ] || sweep 0 150
 	# Side by side.
-	begin_negative 0 $((quick ? 300 : 900)) &&
+	begin_negative 0 $((quick ? 600 : 1500)) &&
 		begin_positive 8 $((quick ? 900 : 1500)) || return 1
 	drift $((8 + pos_trials + pos_fixed)) $((quick ? 60 : 90)) $((quick ? 1 : 3)) &
 	beside=$!
-	end_negative 0 $((quick ? 240 : 640))
+	end_negative 0 $((quick ? 500 : 1400))
 	say "negative done"
 	wait $beside
 	say "drift done"
 	end_positive 8 $((quick ? 600 : 1200))
 	say "positive done"
-	[ -n "$quick" ] || aa 0 100 20
+	[ -n "$quick" ] || aa 0 100 "$AA_BLOCKS"
 }
 
 require_build build/selftests/lab/flip_model

@@ -13,6 +13,7 @@
 
 : "${LINK_KBIT:=1000}"
 : "${LINK_RTT_US:=100000}"	# a slice is 50 of it at least
+: "${LINK_EPOCH_MS:=500}"	# every daemon's dump sees all links' queues
 : "${LINK_CC:=dctcp}"
 
 # links_up N: all of the drawing, and one server.
@@ -81,7 +82,7 @@ link_daemon()
 		policies = $dir/policies
 		operator = none
 		checkpoint = none
-		epoch_ms = 500
+		epoch_ms = $LINK_EPOCH_MS
 		[learn]
 		enabled = no
 		[ecn]

@@ -22,6 +22,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -347,6 +348,15 @@ static void list_ended(void)
 	}
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+/* SIGTERM: the list ends now, and is reported so far. */
 static void replay(void)
 {
 	uint64_t begin_ns, progress_ns = 0, t_ns = 0;
@@ -367,6 +377,11 @@ static void replay(void)
 		int i, n;
 
 		t_ns = now_ns() - begin_ns;
+		if (stop && t_ns < run.duration_ns) {
+			run.duration_ns = t_ns;
+			run.drain_s = 0;
+			next = run.n;
+		}
 		while (next < run.n && run.flows[next].start_ns <= t_ns) {
 			run.late_ns += t_ns - run.flows[next].start_ns;
 			flow_start(&run.flows[next++]);
@@ -614,6 +629,7 @@ int main(int argc, char *argv[])
 	}
 	run.to.sin_port = htons(port);
 	read_plan(plan);
+	signal(SIGTERM, on_signal);
 	replay();
 	if (run.times)
 		write_times();
