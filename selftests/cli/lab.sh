@@ -183,7 +183,7 @@ test_plans()
 	bad "neither '[section]' nor 'key = value'" 's/^trials = .*/trials/'
 	bad "needs a directory with hpcc/WebSearch_distribution.txt" 's/^test = .*/test = websearch/'
 	refused none "$tmpdir/missing.plan" "cannot read the plan"
-	refused none "$tmpdir" "cannot read"
+	refused none "$tmpdir" "is empty or no file"
 }
 
 # A database is refused and left as it was.
