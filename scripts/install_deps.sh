@@ -8,8 +8,8 @@ BUILD="gcc make pkg-config clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev
 libnl-3-dev libnl-route-3-dev libsystemd-dev libjansson-dev libinih-dev libpcap-dev nettle-dev libsqlite3-dev
 libgsl-dev gnuplot-nox
 linux-headers-amd64"
-TEST="libcmocka-dev libclang-rt-dev iproute2 iputils-ping socat ethtool jq kmod procps util-linux systemd mandoc clang-format xdp-tools
-dkms sparse cppcheck clang-tidy perl sqlite3"
+TEST="libcmocka-dev libclang-rt-dev iproute2 iputils-ping socat ethtool jq sqlite3 kmod procps util-linux systemd mandoc clang-format xdp-tools
+dkms sparse cppcheck clang-tidy perl"
 LAB="qemu-system-x86 busybox-static cpio xz-utils zstd pahole"
 
 missing=()

@@ -21,10 +21,11 @@ job() { build/selftests/lab/cell "$block/$run.job" "$tmpdir" "$@"; }
 # Servers of both kinds: a connection's receiver echoes marks as its congestion control does.
 servers()
 {
-	lab_server || return 1
+	# An emulated machine on a busy host takes its time.
+	lab_server || busywait 30000 grep -q ready "$tmpdir/serve" || return 1
 	start in_ns rcv build/selftests/lab/loadgen serve --port $LAB_PLAIN_PORT --cc cubic \
 		> "$tmpdir/serve2"
-	busywait 5000 grep -q ready "$tmpdir/serve2"
+	busywait 30000 grep -q ready "$tmpdir/serve2"
 }
 
 # tbf VERB RATE_MBIT
@@ -130,7 +131,7 @@ reordered()
 	local ns
 
 	for ns in snd0 snd1; do in_ns $ns cat /proc/net/netstat; done | awk '
-		/^TcpExt:/ && !header { for (i in $0) break; n = split($0, name); header = 1; next }
+		/^TcpExt:/ && !header { n = split($0, name); header = 1; next }
 		/^TcpExt:/ { split($0, v); header = 0
 			for (i = 2; i <= n; i++) if (name[i] == "TCPSACKReorder" || name[i] == "TCPTSReorder") s += v[i] }
 		END { print s + 0 }'
@@ -223,7 +224,8 @@ one_run()
 
 lab_require
 load_module
-lab_up && servers || { say "the lab's network cannot be built"; exit 1; }
+lab_up || { say "the lab's network cannot be built"; exit 1; }
+servers || { say "the receivers do not start"; exit 1; }
 while read -r run; do
 	echo "BEGIN $run"
 	one_run < /dev/null 2>&1

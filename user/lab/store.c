@@ -16,6 +16,8 @@
 #include "lab/store_priv.h"
 
 #define BUSY_MS		10000
+#define LOCK_TRIES	20
+#define LOCK_WAIT_US	50000
 
 sqlite3 *store_db(struct store *s)
 {
@@ -154,13 +156,17 @@ static int take_lock(struct store *s, struct sl_err *e)
 {
 	char name[4096], who[32] = "";
 	ssize_t n;
+	int r = 0;
 
 	snprintf(name, sizeof(name), "%s.lock", s->path);
 again:
 	s->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (s->lock < 0)
 		return sl_err(e, -errno, "cannot make %s: %s", name, strerror(errno));
-	if (flock(s->lock, LOCK_EX | LOCK_NB)) {
+	/* Simulations of a runner that was killed hold it until they have died, too. */
+	for (int i = 0; i < LOCK_TRIES && (r = flock(s->lock, LOCK_EX | LOCK_NB)); i++)
+		usleep(LOCK_WAIT_US);
+	if (r) {
 		n = pread(s->lock, who, sizeof(who) - 1, 0);
 		who[n > 0 ? strcspn(who, "\n") : 0] = '\0';
 		return sl_err(e, -EBUSY, "another 'sluice lab run' (process %s) works on %s; wait for it "
