@@ -327,7 +327,7 @@ control_positive()
 # the case that errs more often.
 aa()
 {
-	local waves=$((($2 + LINKS - 1) / LINKS)) wave i l
+	local waves=$((($2 + LINKS - 1) / LINKS)) wave i text promoted=0
 	local seconds=$((waves * ($3 * 2 * slice_s + 40) + 60))
 
 	for ((i = 0; i < LINKS; i++)); do
@@ -347,17 +347,19 @@ aa()
 			link_sluice $(($1 + i)) policy promote "$tmpdir/alike.model" > /dev/null
 		done
 		wait_for $(($3 * 2 * slice_s * 2 + 60)) $((wave + 1)) "$fates" "$1" $(($1 + LINKS - 1))
+		# Begin the next one from the static policy again.
 		for ((i = 0; i < LINKS; i++)); do
-			l=$(($1 + i))
-			link_history $l '[.history[] | select(.event == "rejected" or .event == "promoted")]
-				| last | "\(.event)|\(.reason)|\(.blocks)|\(.voided)|\(.against_static.mean)|\(.harm_s)"' >> "$tmpdir/aa"
-			# Begin the next one from the static policy again.
-			[ "$(link_policy $l .incumbent.kind)" = bdp ] &&
-				link_policy $l .incumbent.name | grep -q '^K = ' ||
-				link_sluice $l policy rollback > /dev/null
+			text=$(< "$tmpdir/link$(($1 + i))/log")
+			[[ ${text##*$'\n'} == *") promoted: "* ]] || continue
+			link_sluice $(($1 + i)) policy rollback > /dev/null
+			promoted=$((promoted + 1))
 		done
-		say "A/A: wave $((wave + 1)) of $waves: $(cut -d'|' -f1 "$tmpdir/aa" | sort | uniq -c | tr '\n' ' ')"
+		say "A/A: $promoted promoted in $((LINKS * (wave + 1))) trials"
 	done
+	for ((i = 0; i < LINKS; i++)); do
+		link_history $(($1 + i)) '.history[] | select(.blocks and .event != "taken back")
+			| "\(.event)|\(.reason)|\(.blocks)|\(.voided)|\(.against_static.mean)|\(.harm_s)"'
+	done > "$tmpdir/aa"
 	echo
 	awk -F'|' '{
 		n++; promoted += $1 == "promoted"; worse += $2 ~ /worse/; harmful += $2 ~ /harm/
