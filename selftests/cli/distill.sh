@@ -118,7 +118,7 @@ bytes, but 50000 where backlog_avg > 3000 bytes" tree check "$tmpdir/bad" --rule
 test_refused()
 {
 	refused "distil what" distill
-	refused "there is no 'distill steer'" distill steer
+	refused "there is no 'distill guess'" distill guess
 	refused "distil which teacher" distill ecn --workload "$tmpdir/sizes"
 	refused "one teacher at a time" distill ecn shipped word --workload "$tmpdir/sizes"
 	refused "no --workload given" distill ecn shipped
@@ -133,7 +133,7 @@ test_refused()
 		--rule never-raise:qth_min:weather
 	refused "there is no option" distill ecn shipped $small --frobnicate
 	refused "cannot write" distill ecn shipped $small --depth 0 -o "$tmpdir/none/tree"
-	refused "check, show or c" tree
+	refused "check, show, c or place" tree
 	refused "there is no 'tree burn'" tree burn
 	refused "which tree" tree check
 	refused "one tree at a time" tree check a b
