@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/act.h"
+#include "daemon/policies.h"
 #include "lib/log.h"
 #include "policy/qtree.h"
 
@@ -20,19 +21,14 @@ bool offload_decides(const struct queue *q)
 	       s->tree_generation == q->tree.generation;
 }
 
-void offload_end(struct daemon *d, struct queue *q)
-{
-	(void)d;
-	act_tree_end(q);
-}
-
 static int add_rule(const char *word, void *limits)
 {
 	verify_rule_add(limits, word, NULL);	/* checked when it was read */
 	return 0;
 }
 
-struct verify_limits offload_limits(const struct daemon *d, const struct queue *q)
+/* The guard's clamps and rules. */
+static struct verify_limits limits_of(const struct daemon *d, const struct queue *q)
 {
 	struct verify_limits l = verify_limits_default();
 	const uint32_t limit = q->now.stats.limit_bytes;
@@ -71,9 +67,10 @@ static bool interval_fits(const struct daemon *d, struct queue *q)
 	return false;
 }
 
-static void load(struct daemon *d, struct queue *q, const struct model *m, uint64_t now)
+static void load(struct daemon *d, struct queue *q, const struct model *m, uint32_t crc,
+		 uint64_t now)
 {
-	const struct verify_limits limits = offload_limits(d, q);
+	const struct verify_limits limits = limits_of(d, q);
 	const struct distill_queue made_for = now_of(d, q);
 	struct sluice_tree tree;
 	struct sl_err e;
@@ -93,20 +90,22 @@ static void load(struct daemon *d, struct queue *q, const struct model *m, uint6
 		q->tree.told = true;
 		return;
 	}
-	q->tree.crc = model_crc(m);
+	q->tree.crc = crc;
 	q->tree.made_for = made_for;
 	q->tree.told = false;
 	log_info("%s %s: tree %u decides in the qdisc, %u nodes", q->now.id.ifname, q->now.id.parent,
 		 q->tree.generation, tree.h.n_nodes);
 }
 
-void offload_epoch(struct daemon *d, struct queue *q, const struct model *m, uint64_t now)
+void offload_epoch(struct daemon *d, struct queue *q, uint64_t now)
 {
-	const struct distill_queue queue = now_of(d, q);
+	uint32_t crc = 0;
+	const struct model *m = d->policies ? policies_tree(d, q, &crc) : NULL;
 	bool loaded = q->tree.generation != 0;
+	struct distill_queue queue;
 
 	if (!m || q->now.backend != ECN_SLUICE || !d->settings.ecn_offload) {
-		offload_end(d, q);
+		act_tree_end(q);
 		return;
 	}
 	/* It ran out, or the operator's write ended it. */
@@ -115,9 +114,10 @@ void offload_epoch(struct daemon *d, struct queue *q, const struct model *m, uin
 		loaded = false;
 	}
 	q->tree.seen = loaded;
-	if (!loaded || q->tree.crc != model_crc(m) || qtree_stale(&q->tree.made_for, &queue)) {
+	queue = now_of(d, q);
+	if (!loaded || q->tree.crc != crc || qtree_stale(&q->tree.made_for, &queue)) {
 		if (now >= q->tree.retry_ns)
-			load(d, q, m, now);
+			load(d, q, m, crc, now);
 	} else {
 		act_tree_renew(d, q, now);
 	}

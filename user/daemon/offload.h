@@ -13,15 +13,10 @@
 #define SLUICE_DAEMON_OFFLOAD_H
 
 #include "daemon/daemon.h"
-#include "policy/verify.h"
 
-/* Each epoch of a queue that may be acted on. m: the tree's model; NULL: another policy acts. */
-void offload_epoch(struct daemon *d, struct queue *q, const struct model *m, uint64_t now);
-/* Gives the tree up, if there is one. */
-void offload_end(struct daemon *d, struct queue *q);
+/* Each epoch of a queue that may be acted on: loads, renews or gives up a tree. */
+void offload_epoch(struct daemon *d, struct queue *q, uint64_t now);
 /* Whether a tree of ours is in force. */
 bool offload_decides(const struct queue *q);
-/* The guard's clamps and rules, for a queue. */
-struct verify_limits offload_limits(const struct daemon *d, const struct queue *q);
 
 #endif

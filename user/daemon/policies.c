@@ -201,16 +201,21 @@ int policies_differ(const struct policies *p, const struct settings *s, struct s
 /* --- stages ------------------------------------------------------------------------- */
 
 /* Policies of an arm are of another entry now. */
-static void drop_arm(struct daemon *d, enum trial_arm arm, bool setting_too)
+static void drop_arm(struct daemon *d, enum trial_arm arm)
 {
 	for (unsigned int i = 0; i < d->n_queues; i++) {
 		struct queue_arm *a = &d->queues[i].arm[arm];
 
 		policy_free(a->policy);
-		if (setting_too)
-			a->known = false;
-		*a = (struct queue_arm){ .known = a->known, .triple = a->triple };
+		*a = (struct queue_arm){ 0 };
 	}
+}
+
+static void begin_shadow(struct policies *p, uint64_t now)
+{
+	p->shadow = (struct shadow){ 0 };
+	p->stage = STAGE_SHADOW;
+	p->since_ns = now;
 }
 
 static int begin_trial(struct policies *p, bool watch, uint64_t now)
@@ -258,7 +263,7 @@ static void drop_candidate(struct daemon *d)
 {
 	entry_free(&d->policies->candidate);
 	d->policies->expected = NAN;
-	drop_arm(d, TRIAL_CANDIDATE, true);
+	drop_arm(d, TRIAL_CANDIDATE);
 }
 
 /* The candidate becomes the incumbent, whose place becomes the previous one's. */
@@ -300,7 +305,7 @@ static void take_back(struct daemon *d, uint64_t now)
 	p->previous_bad = true;
 	p->states = p->novel = 0;
 	drop_candidate(d);
-	drop_arm(d, TRIAL_INCUMBENT, true);
+	drop_arm(d, TRIAL_INCUMBENT);
 	for (unsigned int i = 0; i < d->n_queues; i++)
 		d->queues[i].acting = TRIAL_ARMS;
 	p->retry_ns = 0;
@@ -328,12 +333,14 @@ static void judge_shadow(struct daemon *d, uint64_t now)
 		policies_event(d, "refused", &p->candidate, why, NULL);
 		drop_candidate(d);
 		stand_by(p, now);
+		policies_save(p);
 	} else if (begin_trial(p, false, now) == 0) {
 		snprintf(why, sizeof(why), "after %llu decisions in the shadow, on average %.1f "
 			 "octaves from what was in force", (unsigned long long)s->decisions,
 			 s->octaves / (double)s->decisions);
 		policies_spend(p, p->settings.trials.alpha);
 		policies_event(d, "trial", &p->candidate, why, NULL);
+		policies_save(p);
 	}
 }
 
@@ -361,12 +368,40 @@ static void judge_trial(struct daemon *d, uint64_t now)
 	policies_save(p);
 }
 
+/* Takes the entry, or leaves it where it is refused. */
+static int offer_entry(struct daemon *d, struct entry *one, const char *by, double expected,
+		       struct sl_err *e)
+{
+	struct policies *p = d->policies;
+	const double used = policies_budget_used(p), alpha = p->settings.trials.alpha;
+
+	if (p->pinned)
+		return sl_err(e, -EPERM, "%s is pinned: 'sluice policy unpin' first",
+			      p->incumbent.name);
+	if (p->candidate.kind != ENTRY_NONE)
+		return sl_err(e, -EBUSY, "%s is on trial; 'sluice policy rollback' ends that",
+			      p->candidate.name);
+	if (used + alpha > p->settings.trials.error_budget + 1e-9)
+		return sl_err(e, -EPERM, "the error budget is used up: %g of %g in the latest "
+			      "seven days", used, p->settings.trials.error_budget);
+	if (same_entry(one, &p->incumbent))
+		return sl_err(e, -EINVAL, "%s is the incumbent already", one->name);
+	entry_move(&p->candidate, one);
+	trial_free(p->trial);
+	p->trial = NULL;
+	p->expected = expected;
+	drop_arm(d, TRIAL_CANDIDATE);
+	begin_shadow(p, monotonic_ns());
+	policies_event(d, "offered", &p->candidate, by, NULL);
+	policies_save(p);
+	return 0;
+}
+
 /* The one that was taken back may have been right for what comes now. */
 static void another_chance(struct daemon *d, uint64_t now)
 {
 	struct policies *p = d->policies;
 	struct entry again = { 0 };
-	struct sl_err e;
 
 	if (!p->retry_ns || now < p->retry_ns || p->candidate.kind != ENTRY_NONE)
 		return;
@@ -374,16 +409,8 @@ static void another_chance(struct daemon *d, uint64_t now)
 	p->retries += p->retries < RETRIES_MAX;
 	if (!p->previous_bad || entry_copy(&again, &p->previous))
 		return;
-	if (again.kind == ENTRY_MODEL) {
-		policies_offer(d, &again.model, again.name, "another chance", NAN, &e);
-		entry_free(&again);
-	} else if (p->stage != STAGE_SHADOW && p->stage != STAGE_TRIAL) {
-		entry_move(&p->candidate, &again);
-		p->shadow = (struct shadow){ 0 };
-		p->stage = STAGE_SHADOW;
-		p->since_ns = now;
-		policies_event(d, "offered", &p->candidate, "another chance", NULL);
-	}
+	offer_entry(d, &again, "another chance", NAN, NULL);
+	entry_free(&again);
 }
 
 void policies_epoch(struct daemon *d, uint64_t now)
@@ -394,10 +421,7 @@ void policies_epoch(struct daemon *d, uint64_t now)
 		return;
 	p->checked_ns = now;
 	if (p->stage == STAGE_QUIET && p->candidate.kind != ENTRY_NONE) {
-		/* Kept from before a restart: it begins again. */
-		p->shadow = (struct shadow){ 0 };
-		p->stage = STAGE_SHADOW;
-		p->since_ns = now;
+		begin_shadow(p, now);	/* kept from before a restart */
 	} else if (p->stage == STAGE_QUIET) {
 		stand_by(p, now);
 	}
@@ -413,40 +437,16 @@ void policies_epoch(struct daemon *d, uint64_t now)
 int policies_offer(struct daemon *d, struct model *m, const char *name, const char *by,
 		   double expected, struct sl_err *e)
 {
-	struct policies *p = d->policies;
 	struct entry one = { 0 };
-	double used;
 	int r;
 
-	if (!p)
+	if (!d->policies)
 		return sl_err(e, -EPERM, "[ecn] policy is neither model nor learn");
-	if (p->pinned)
-		return sl_err(e, -EPERM, "%s is pinned: 'sluice policy unpin' first",
-			      p->incumbent.name);
-	if (p->candidate.kind != ENTRY_NONE)
-		return sl_err(e, -EBUSY, "%s is on trial; 'sluice policy rollback' ends that",
-			      p->candidate.name);
-	used = policies_budget_used(p);
-	if (used + p->settings.trials.alpha > p->settings.trials.error_budget + 1e-9)
-		return sl_err(e, -EPERM, "the error budget is used up: %g of %g in the latest "
-			      "seven days", used, p->settings.trials.error_budget);
 	r = entry_of_model(m, name, &one, e);
-	if (r < 0)
-		return r;
-	if (same_entry(&one, &p->incumbent)) {
-		*m = one.model;
-		return sl_err(e, -EINVAL, "%s is the incumbent already", name);
-	}
-	entry_move(&p->candidate, &one);
-	trial_free(p->trial);
-	p->trial = NULL;
-	p->expected = expected;
-	p->shadow = (struct shadow){ 0 };
-	p->stage = STAGE_SHADOW;
-	p->since_ns = monotonic_ns();
-	drop_arm(d, TRIAL_CANDIDATE, true);
-	policies_event(d, "offered", &p->candidate, by, NULL);
-	return 0;
+	if (r == 0)
+		r = offer_entry(d, &one, by, expected, e);
+	entry_free(&one);
+	return r;
 }
 
 int policies_promote(struct daemon *d, struct model *m, const char *name, struct sl_err *e)
@@ -455,8 +455,6 @@ int policies_promote(struct daemon *d, struct model *m, const char *name, struct
 	struct entry one = { 0 };
 	int r;
 
-	if (!p)
-		return sl_err(e, -EPERM, "[ecn] policy is neither model nor learn");
 	r = entry_of_model(m, name, &one, e);
 	if (r < 0)
 		return r;

@@ -52,14 +52,17 @@ int policies_decide(struct daemon *d, struct queue *q, const struct ecn_interval
 /* What the guard made of it. */
 void policies_applied(struct daemon *d, struct queue *q, const struct qdisc_triple *in_force,
 		      bool as_decided);
-/* The model of the arm that acts where it is a tree that the qdisc may run by itself; or NULL. */
-const struct model *policies_tree(const struct daemon *d, const struct queue *q);
+/*
+ * The model of the arm that acts, with its checksum, where it is a tree that the qdisc may run by
+ * itself; or NULL.
+ */
+const struct model *policies_tree(const struct daemon *d, const struct queue *q, uint32_t *crc);
 /* Somebody else has the queue now, or it is gone. */
 void policies_interrupt(struct daemon *d, struct queue *q);
 void policies_forget(struct daemon *d, struct queue *q);
 
 /*
- * Offers a candidate; the model becomes the policies'. by: who offers it. expected: its gain in J as
+ * Offers a candidate. The model is taken, unless no policy can be made of it. by: who offers it. expected: its gain in J as
  * estimated, or NAN. -EBUSY: another one is on its way; -EPERM: pinned, or the error budget is used up;
  * -EINVAL: no policy can be made of it, or it is the incumbent.
  */

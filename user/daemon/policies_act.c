@@ -46,6 +46,15 @@ static struct qdisc_triple baseline(const struct queue *q)
 	return (struct qdisc_triple){ s->base_qth_min, s->base_qth_max, s->base_max_p };
 }
 
+/* Where an arm's entry begins. */
+static struct qdisc_triple start_of(const struct entry *entry, struct queue_arm *a,
+				    const struct queue *q, const struct ecn_interval *in)
+{
+	if (entry->kind == ENTRY_MODEL)
+		return policy_start(a->policy, in);
+	return entry->kind == ENTRY_BASELINE ? baseline(q) : in->setting;
+}
+
 int policies_resume(struct daemon *d, struct queue *q, enum trial_arm arm,
 		    const struct ecn_interval *in, struct ecn_decision *out)
 {
@@ -60,12 +69,7 @@ int policies_resume(struct daemon *d, struct queue *q, enum trial_arm arm,
 	out->action = -1;
 	if (entry->kind == ENTRY_AGENT)
 		ecn_agent_forget(d->ecn, index_of(d, q));
-	if (a->known)
-		out->triple = a->triple;
-	else if (entry->kind == ENTRY_MODEL)
-		out->triple = policy_start(a->policy, in);
-	else
-		out->triple = entry->kind == ENTRY_BASELINE ? baseline(q) : in->setting;
+	out->triple = a->known ? a->triple : start_of(entry, a, q, in);
 	snprintf(out->reason, sizeof(out->reason), "%.64s %s%s", entry->name,
 		 a->known ? "goes on" : "begins", turn_of(p, arm));
 	return 0;
@@ -120,7 +124,7 @@ static int fall_back(struct daemon *d, struct queue *q, const struct ecn_interva
 
 	if (r)
 		return r;
-	out->triple = p->fixed.kind == ENTRY_BASELINE ? baseline(q) : policy_start(a->policy, in);
+	out->triple = start_of(&p->fixed, a, q, in);
 	snprintf(out->reason, sizeof(out->reason), "a state that %.48s does not know (p %.3f): static",
 		 entry_of(p, q->acting)->name, q->arm[q->acting].watch.p);
 	return 0;
@@ -166,7 +170,7 @@ void policies_applied(struct daemon *d, struct queue *q, const struct qdisc_trip
 		ecn_agent_applied(d->ecn, index_of(d, q), as_decided);
 }
 
-const struct model *policies_tree(const struct daemon *d, const struct queue *q)
+const struct model *policies_tree(const struct daemon *d, const struct queue *q, uint32_t *crc)
 {
 	const struct entry *e;
 
@@ -175,6 +179,7 @@ const struct model *policies_tree(const struct daemon *d, const struct queue *q)
 	e = entry_of(d->policies, q->acting);
 	if (e->kind != ENTRY_MODEL || strcmp(e->model.kind, policy_qtree.name))
 		return NULL;
+	*crc = e->crc;
 	return &e->model;
 }
 

@@ -88,7 +88,6 @@ void policies_event(struct daemon *d, const char *event, const struct entry *abo
 	else
 		log_notice("policy %s (%s) %s: %s", about->name, entry_kind_name(about), event,
 			   reason);
-	policies_save(p);
 }
 
 /* A clock that was set back makes entries of the future: they count. */

@@ -70,7 +70,7 @@ struct policies {
 int entry_of_model(struct model *m, const char *name, struct entry *ret, struct sl_err *e);
 void entry_free(struct entry *e);	/* leaves it empty */
 const char *entry_kind_name(const struct entry *e);
-/* Adds an entry, logs it, and keeps everything. report: may be NULL. */
+/* Adds an entry and logs it; who changes something afterwards saves. report: may be NULL. */
 void policies_event(struct daemon *d, const char *event, const struct entry *about,
 		    const char *reason, const struct trial_report *report);
 

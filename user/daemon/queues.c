@@ -234,7 +234,7 @@ static bool turn(struct daemon *d, struct queue *q, const struct guard_queue *gq
 	q->have_start = false;
 	if (q->acting == TRIAL_ARMS && (!q->have_last || q->now.stats.bytes == q->last.stats.bytes))
 		return false;	/* it was idle and is */
-	offload_end(d, q);
+	act_tree_end(q);
 	if (policies_resume(d, q, arm, &in, &want) < 0 ||
 	    carry_out(d, q, gq, &want, now, &verdict) < 0 ||
 	    (!guard_go(verdict) && verdict != GUARD_unchanged)) {
@@ -319,7 +319,7 @@ static void queue_epoch(struct daemon *d, struct queue *q, uint64_t now)
 		q->next_decision_ns = now + queue_interval_ns(&d->settings, q);
 		decide(d, q, &gq, now);
 	}
-	offload_epoch(d, q, d->policies ? policies_tree(d, q) : NULL, now);
+	offload_epoch(d, q, now);
 	r = act_queue_renew(d, q, now, &e);
 	if (r < 0)
 		write_failed(q, now, r, &e);
