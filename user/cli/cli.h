@@ -89,7 +89,10 @@ json_t *cli_flow_json(const struct sluice_flow_key *key, uint64_t packets, uint6
 
 /* A decimal number within [min, max]; false leaves *value alone. */
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value);
-/* The same with a fraction. */
+/* The same of the option --NAME: CLI_USAGE, and it said what there may be. */
+int cli_take_number(const struct cli *cli, const char *name, const char *text, uint64_t min,
+		    uint64_t max, uint64_t *value);
+/* A number with a fraction. */
 bool cli_decimal(const char *text, double min, double max, double *value);
 
 #endif

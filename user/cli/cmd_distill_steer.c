@@ -68,10 +68,8 @@ static int take_number(const struct cli *cli, struct distilling *d, int option, 
 #undef X
 	};
 
-	if (cli_number(text, number[option].min, number[option].max, number[option].to))
-		return CLI_OK;
-	return cli_usage(cli, "--%s must be %" PRIu64 " to %" PRIu64, number[option].name,
-			 number[option].min, number[option].max);
+	return cli_take_number(cli, number[option].name, text, number[option].min,
+			       number[option].max, number[option].to);
 }
 
 static int take_depths(const struct cli *cli, struct distilling *d, char *list)

@@ -42,10 +42,8 @@ static int parse_number(const struct cli *cli, struct novelty_args *a, int optio
 #undef X
 	};
 
-	if (cli_number(text, number[option].min, number[option].max, number[option].to))
-		return CLI_OK;
-	return cli_usage(cli, "--%s must be %" PRIu64 " to %" PRIu64, number[option].name,
-			 number[option].min, number[option].max);
+	return cli_take_number(cli, number[option].name, text, number[option].min,
+			       number[option].max, number[option].to);
 }
 
 static int parse(const struct cli *cli, int argc, char **argv, struct novelty_args *a)

@@ -26,14 +26,6 @@ struct training {
 	struct lab_progress progress;
 };
 
-static int number(const struct cli *cli, const char *name, const char *text, uint64_t min,
-		  uint64_t max, uint64_t *value)
-{
-	if (cli_number(text, min, max, value))
-		return CLI_OK;
-	return cli_usage(cli, "--%s must be %" PRIu64 " to %" PRIu64, name, min, max);
-}
-
 static int parse_reward(const struct cli *cli, const char *text, enum ecn_reward *reward)
 {
 	for (int i = 0; rewards[i]; i++)
@@ -80,23 +72,23 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 		} else if (c == 'o') {
 			t->out = optarg;
 		} else if (c == 'n') {
-			r = number(cli, "steps", optarg, 1, 1000000000, &t->steps);
+			r = cli_take_number(cli, "steps", optarg, 1, 1000000000, &t->steps);
 		} else if (c == 's') {
-			r = number(cli, "seed", optarg, 1, UINT32_MAX, &t->seed);
+			r = cli_take_number(cli, "seed", optarg, 1, UINT32_MAX, &t->seed);
 		} else if (c == 'S') {
-			r = number(cli, "seeds", optarg, 1, TRAIN_SEEDS_MAX, &t->seeds);
+			r = cli_take_number(cli, "seeds", optarg, 1, TRAIN_SEEDS_MAX, &t->seeds);
 		} else if (c == 'r') {
 			r = parse_reward(cli, optarg, &t->reward);
 		} else if (c == 'm') {
-			r = number(cli, "mixes", optarg, 1, 100000, &t->mixes);
+			r = cli_take_number(cli, "mixes", optarg, 1, 100000, &t->mixes);
 		} else if (c == 'M') {
-			r = number(cli, "mix-seed", optarg, 0, UINT32_MAX, &t->mix_seed);
+			r = cli_take_number(cli, "mix-seed", optarg, 0, UINT32_MAX, &t->mix_seed);
 		} else if (c == 'e') {
-			r = number(cli, "epochs", optarg, 20, 100000, &t->epochs);
+			r = cli_take_number(cli, "epochs", optarg, 20, 100000, &t->epochs);
 		} else if (c == 'R') {
-			r = number(cli, "rate-percent", optarg, 1, 1000, &t->rate_percent);
+			r = cli_take_number(cli, "rate-percent", optarg, 1, 1000, &t->rate_percent);
 		} else if (c == 'J') {
-			r = number(cli, "jobs", optarg, 1, 64, &t->jobs);
+			r = cli_take_number(cli, "jobs", optarg, 1, 64, &t->jobs);
 		} else if (c == ':' || c == '?') {
 			r = cli_usage(cli, c == ':' ? "%s needs a value" :
 				      "there is no option '%s'", argv[optind - 1]);

@@ -22,14 +22,6 @@ struct training {
 	char command[MODEL_COMMAND_MAX];
 };
 
-static int number(const struct cli *cli, const char *name, const char *text, uint64_t min,
-		  uint64_t max, uint64_t *value)
-{
-	if (cli_number(text, min, max, value))
-		return CLI_OK;
-	return cli_usage(cli, "--%s must be %" PRIu64 " to %" PRIu64, name, min, max);
-}
-
 static int take(const struct cli *cli, struct training *t, int c)
 {
 	switch (c) {
@@ -42,13 +34,13 @@ static int take(const struct cli *cli, struct training *t, int c)
 		t->out = optarg;
 		return CLI_OK;
 	case 'n':
-		return number(cli, "steps", optarg, 1, 1000000000, &t->steps);
+		return cli_take_number(cli, "steps", optarg, 1, 1000000000, &t->steps);
 	case 's':
-		return number(cli, "seed", optarg, 1, UINT32_MAX, &t->seed);
+		return cli_take_number(cli, "seed", optarg, 1, UINT32_MAX, &t->seed);
 	case 'S':
-		return number(cli, "seeds", optarg, 1, TRAIN_SEEDS_MAX, &t->seeds);
+		return cli_take_number(cli, "seeds", optarg, 1, TRAIN_SEEDS_MAX, &t->seeds);
 	case 'J':
-		return number(cli, "jobs", optarg, 1, 64, &t->jobs);
+		return cli_take_number(cli, "jobs", optarg, 1, 64, &t->jobs);
 	case 'r':
 		t->learn.reward = steer_reward_find(optarg);
 		return t->learn.reward ? CLI_OK :

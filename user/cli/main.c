@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The command table of sluice, and what all commands share. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +222,14 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 		return false;
 	*value = v;
 	return true;
+}
+
+int cli_take_number(const struct cli *cli, const char *name, const char *text, uint64_t min,
+		    uint64_t max, uint64_t *value)
+{
+	if (cli_number(text, min, max, value))
+		return CLI_OK;
+	return cli_usage(cli, "--%s must be %" PRIu64 " to %" PRIu64, name, min, max);
 }
 
 static int help(void)
