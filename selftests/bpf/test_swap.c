@@ -6,9 +6,10 @@
  *
  * Live frames go through the program, the cpumap and cpu_deliver, on CPUs 0 and 1. A tree has the
  * same answer in all leaves, and the one before it in the same slot had the opposite one: so an
- * entry shows whether its decision came from the generation that it names. Each packet says which one of its
- * flow it is: none may be lost or overtaken. The sender waits for what it has sent, so that no
- * ring is ever full.
+ * entry shows whether its decision came from the generation that it names. Each packet says which
+ * one of its flow it is: none may be lost or overtaken. The sender waits for what it has sent, so
+ * that no ring is ever full, and now and then for all of it in the middle of flows, so that those
+ * which wait to move can.
  */
 #include "fixture.h"
 
@@ -22,7 +23,9 @@
 #include "trees.h"
 
 #define SECONDS		3
-#define BURST		4096	/* packets; two of them fit into a ring by far */
+#define BURST		3840	/* packets; two of them fit into a ring by far, and flows outlive it */
+#define PAUSE_EVERY	7	/* bursts: what is on its way arrives, so that flows may move */
+#define PAUSE_US	(2 * SLUICE_SETTLE_NS / 1000)
 #define RING		16384
 #define FLOWS_A_SECOND	32768	/* that can be admitted */
 #define LOADS_EVERY	1000	/* swaps */
@@ -130,19 +133,22 @@ static void *send_packets(void *data)
 	struct swapping *w = data;
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame.data, .data_size_in = frame.bytes,
 		    .repeat = BURST, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
-	__u64 waiting;
+	__u64 waiting, under_way;
 
-	while (!w->stop && !w->failed) {
+	for (unsigned int n = 1; !w->stop && !w->failed; n++) {
 		if (bpf_prog_test_run_opts(w->send, &o))
 			w->failed = "a test run failed";
+		under_way = n % PAUSE_EVERY ? BURST : 0;
 		waiting = monotonic_ns();
-		while (delivered(w->s) + BURST < w->state->packets) {
+		while (delivered(w->s) + under_way < w->state->packets) {
 			sched_yield();
 			if (monotonic_ns() - waiting > 5000000000ULL) {
 				w->failed = "packets were lost";
 				break;
 			}
 		}
+		if (!under_way)
+			usleep(PAUSE_US);
 	}
 	return NULL;
 }
