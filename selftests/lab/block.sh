@@ -200,7 +200,7 @@ one_run()
 	local why status
 
 	. "$block/$run.job"
-	rm -f "$tmpdir"/times.* "$tmpdir"/load.* "$tmpdir"/{queue,sluice,agent} "$tmpdir"/{cpu,tcp}.*
+	rm -f "$tmpdir"/times.* "$tmpdir"/load.* "$tmpdir"/{queue,sluice,policy} "$tmpdir"/{cpu,tcp}.*
 	lab_daemon=
 	why=$(queue)
 	status=$?
@@ -214,7 +214,7 @@ one_run()
 	fi
 	if measure; then
 		why=
-		[ -z "$lab_daemon" ] || lab_sluice -j agent show > "$tmpdir/agent" 2>&1 || why="the daemon has died"
+		[ -z "$lab_daemon" ] || lab_sluice -j policy show > "$tmpdir/policy" 2>&1 || why="the daemon has died"
 	else
 		why="the load generator failed"
 	fi

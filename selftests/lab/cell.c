@@ -6,7 +6,7 @@
  *	times.LIST load.LIST	of loadgen; flows in the order of the job's list of arrivals
  *	queue			of qwatch
  *	sluice			of watch, where the qdisc is ours
- *	agent			"sluice -j agent show", where the daemon decided
+ *	policy			"sluice -j policy show", where the daemon decided
  *	cpu.0 cpu.1 tcp.0 tcp.1	/proc/stat, and the senders' netstat, before and after
  *
  *	cell JOB DIRECTORY			what was measured
@@ -340,6 +340,20 @@ static void add_sluice(struct record *r, double t1_s)
 	json_decref(o);
 }
 
+/* Its own are those that were not the static setting's: in a slice of the watch, or in a novel state. */
+static void add_decisions(struct record *r, double t1_s)
+{
+	json_t *o = json_in("policy"), *decided = json_object_get(o, "decided");
+	const double own = get(decided, "incumbent") + get(decided, "candidate") - get(o, "fell_back");
+	const double all = get(decided, "incumbent") + get(decided, "candidate") + get(decided, "static");
+
+	if (isfinite(all)) {
+		record_whole(r, "decisions", "", t1_s, all, all);
+		record_whole(r, "decisions_own", "", t1_s, own, all);
+	}
+	json_decref(o);
+}
+
 /* --- the machine ---------------------------------------------------------------------------- */
 
 static unsigned int read_cpus(const char *name, double busy[CPUS_MAX], double all[CPUS_MAX])
@@ -351,7 +365,8 @@ static unsigned int read_cpus(const char *name, double busy[CPUS_MAX], double al
 	while (f && fgets(line, sizeof(line), f)) {
 		double v[8];
 
-		if (sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf %lf", &cpu, &v[0], &v[1], &v[2], &v[3],
+		/* The first line, of all, is "cpu  ...". */
+		if (line[3] == ' ' || sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf %lf", &cpu, &v[0], &v[1], &v[2], &v[3],
 			   &v[4], &v[5], &v[6], &v[7]) != 9 || cpu >= CPUS_MAX)
 			continue;
 		busy[cpu] = v[0] + v[1] + v[2] + v[5] + v[6] + v[7];
@@ -438,6 +453,7 @@ static void measure(struct record *r)
 	for (unsigned int i = 0; i < series; i++)
 		add_queue(r, s, n, i * seconds / series, (i + 1) * seconds / series, false);
 	add_sluice(r, seconds);
+	add_decisions(r, seconds);
 	add_cpus(r, seconds);
 	record_whole(r, "reordered_packets", "", seconds, first_number("tcp.1") - first_number("tcp.0"), 0);
 	record_absent(r, "llc_misses", seconds);

@@ -317,7 +317,7 @@ static void test_outcomes(void **state)
 	(void)state;
 	read_plan(text, &p);
 	assert_int_equal(store_begin_work(db, &p, &s, &interrupted, &e), 0);
-	assert_int_equal(store_next_block(s, &run, &n, &e), 0);
+	assert_int_equal(store_next_block(s, NULL, 0, &run, &n, &e), 0);
 	assert_int_equal(n, 6);
 	attempt(s, &run[0], RECORD_FAILED, true);
 	attempt(s, &run[0], RECORD_INTERRUPTED, true);
@@ -333,7 +333,7 @@ static void test_outcomes(void **state)
 	assert_int_equal(ask(s, "SELECT count(*) FROM attempts WHERE log = 'the last lines'"), 6);
 	assert_int_equal(ask(s, "SELECT count(*) FROM results"), 1);
 	/* A run that was interrupted does not use up what it may. */
-	assert_int_equal(store_next_block(s, &run, &n, &e), 0);
+	assert_int_equal(store_next_block(s, NULL, 0, &run, &n, &e), 0);
 	assert_int_equal(n, 3);
 	free(run);
 	store_close(s);
@@ -355,7 +355,7 @@ static void test_full(void **state)
 	(void)state;
 	read_plan(text, &p);
 	assert_int_equal(store_begin_work(db, &p, &s, &interrupted, &e), 0);
-	assert_int_equal(store_next_block(s, &run, &n, &e), 0);
+	assert_int_equal(store_next_block(s, NULL, 0, &run, &n, &e), 0);
 	attempt(s, &run[0], RECORD_VALID, false);
 	assert_int_equal(store_begin(s, &run[1], &id, &e), 0);
 	sqlite3_exec(store_db(s), "PRAGMA max_page_count = 1", NULL, NULL, NULL);
@@ -397,7 +397,7 @@ static void test_clock_step(void **state)
 	read_plan(text, &p);
 	r.plan = &p;
 	assert_int_equal(store_begin_work(db, &p, &r.store, &interrupted, &e), 0);
-	assert_int_equal(store_next_block(r.store, &run, &n, &e), 0);
+	assert_int_equal(store_next_block(r.store, NULL, 0, &run, &n, &e), 0);
 	assert_int_equal(runner_begin(&r, run, &a, &e), 0);
 	a.wall_s += 3600;
 	record_init(&rec, run->id);

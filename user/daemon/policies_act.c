@@ -156,7 +156,13 @@ int policies_decide(struct daemon *d, struct queue *q, const struct ecn_interval
 		 turn_of(p, q->acting));
 	if (a->policy)
 		r = policy_decide(a->policy, in, &out->triple);
-	return r == 0 && is_novel(p, a, entry, in) ? fall_back(d, q, in, out) : r;
+	if (r)
+		return r;
+	p->decided[q->acting]++;
+	if (!is_novel(p, a, entry, in))
+		return 0;
+	p->fell_back++;
+	return fall_back(d, q, in, out);
 }
 
 void policies_applied(struct daemon *d, struct queue *q, const struct qdisc_triple *in_force,

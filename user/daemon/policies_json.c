@@ -50,6 +50,15 @@ static json_t *trial_json(const struct policies *p)
 	return o;
 }
 
+static json_t *decided_json(const struct policies *p)
+{
+	json_t *o = json_object();
+
+	for (int i = 0; i < TRIAL_ARMS; i++)
+		json_object_set_new(o, trial_arm_name(i), json_integer((json_int_t)p->decided[i]));
+	return o;
+}
+
 json_t *policies_show(const struct daemon *d)
 {
 	static const char *const stages[] = STAGE_NAMES;
@@ -59,7 +68,7 @@ json_t *policies_show(const struct daemon *d)
 	if (!p)
 		return json_pack("{s:s}", "error", NO_POLICIES);
 	return json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f,"
-			 " s:I, s:I}",
+			 " s:I, s:I, s:o, s:I}",
 			 "stage", stages[p->stage], "stage_s", (double)(now - p->since_ns) / 1e9,
 			 "pinned", p->pinned, "incumbent", entry_json(&p->incumbent), "candidate",
 			 entry_json(&p->candidate), "previous", entry_json(&p->previous), "static",
@@ -68,7 +77,8 @@ json_t *policies_show(const struct daemon *d)
 			 json_real(((double)p->retry_ns - (double)now) / 1e9),
 			 "error_budget", p->settings.trials.error_budget, "error_budget_used",
 			 policies_budget_used(p), "alpha", p->settings.trials.alpha,
-			 "states", (json_int_t)p->states, "novel", (json_int_t)p->novel);
+			 "states", (json_int_t)p->states, "novel", (json_int_t)p->novel,
+			 "decided", decided_json(p), "fell_back", (json_int_t)p->fell_back);
 }
 
 json_t *policies_history(const struct daemon *d)

@@ -53,6 +53,8 @@ struct policies {
 	struct trial *trial;		/* of STAGE_WATCH and STAGE_TRIAL */
 	struct shadow shadow;
 	double expected;		/* gain of the candidate; NAN */
+	uint64_t decided[TRIAL_ARMS];	/* decisions in which the arm's policy acted */
+	uint64_t fell_back;		/* of these: the static's, since the state was novel */
 	uint64_t states, novel;		/* of the incumbent: looked at; unlike what it was made from */
 	uint64_t retry_ns;		/* when the one that was taken back has another chance; 0: never */
 	unsigned int retries;

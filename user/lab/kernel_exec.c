@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <math.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +33,13 @@
 #define LOG_BYTES	4000
 #define LINE_BYTES	(4 << 20)
 #define TICK_MS		200
+#define VMS_MAX		16
 
 struct vm {
 	struct runner *r;
-	const struct store_run *run;
+	struct store_run *run;		/* its block's */
 	size_t n;
+	unsigned int slot;
 	char dir[PATH_MAX];
 	pid_t pid;
 	int fd;
@@ -278,41 +281,60 @@ static double limit_s(const struct vm *v)
 	return s;
 }
 
+/*
+ * A VM in virtual time is one thread and its event loop, which wait for each other: together on one
+ * CPU they are faster than apart.
+ */
+static void stay_on_cpu(unsigned int slot)
+{
+	cpu_set_t may, one;
+	int n;
+
+	if (sched_getaffinity(0, sizeof(may), &may) || (n = CPU_COUNT(&may)) < 1)
+		return;
+	slot %= n;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &may) || slot--)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		return;
+	}
+}
+
 static int boot(struct vm *v, struct sl_err *e)
 {
-	char limit[32];
-	int fd[2];
+	char limit[32], *arguments[8];
+	int fd[2], n = 0;
 
 	snprintf(limit, sizeof(limit), "%.0f", ceil(limit_s(v)));
+	arguments[n++] = "scripts/vm_run.sh";
+	if (v->r->plan->virtual_time)
+		arguments[n++] = "--virtual-time";
+	arguments[n++] = "--timeout";
+	arguments[n++] = limit;
+	arguments[n++] = "--";
+	arguments[n++] = "selftests/lab/block.sh";
+	arguments[n++] = v->dir;
+	arguments[n] = NULL;
 	if (pipe2(fd, O_CLOEXEC))
 		return sl_err(e, -errno, "cannot make a pipe: %s", strerror(errno));
 	v->pid = fork();
 	if (!v->pid) {
 		setpgid(0, 0);	/* an interrupt from the terminal is the runner's to answer */
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (v->r->plan->virtual_time)
+			stay_on_cpu(v->slot);
 		signal(SIGPIPE, SIG_DFL);
 		dup2(fd[1], 1);
 		dup2(fd[1], 2);
-		execl("scripts/vm_run.sh", "scripts/vm_run.sh", "--timeout", limit, "--",
-		      "selftests/lab/block.sh", v->dir, NULL);
+		execv(arguments[0], arguments);
 		_exit(127);
 	}
 	close(fd[1]);
 	v->fd = fd[0];
 	return v->pid < 0 ? sl_err(e, -errno, "cannot start the VM: %s", strerror(errno)) : 0;
-}
-
-static int listen_to(struct vm *v, struct sl_err *e)
-{
-	int r = 0;
-
-	while (!r && !*v->r->stop) {
-		struct pollfd p = { .fd = v->fd, .events = POLLIN };
-
-		if (poll(&p, 1, TICK_MS) > 0)
-			r = receive(v, e);
-	}
-	return r < 0 ? r : 0;
 }
 
 static int end_vm(struct vm *v, int error, struct sl_err *e)
@@ -343,8 +365,23 @@ static int end_vm(struct vm *v, int error, struct sl_err *e)
 	return r;
 }
 
-int kernel_block(struct runner *r, const struct store_run *run, size_t n, struct sl_err *e)
+/* --- several of them ------------------------------------------------------------------------- */
+
+static void free_vm(struct vm *v)
 {
+	if (!v)
+		return;
+	remove_files(v);
+	free(v->run);
+	free(v->line);
+	free(v);
+}
+
+/* The VM of the next block; *ret NULL: there is nothing to do that is not under way. */
+static int start_vm(struct runner *r, struct vm *const *other, unsigned int slot, struct vm **ret,
+		    struct sl_err *e)
+{
+	unsigned int under_way[VMS_MAX], blocks = 0;
 	struct vm *v = calloc(1, sizeof(*v));
 	int error;
 
@@ -355,16 +392,75 @@ int kernel_block(struct runner *r, const struct store_run *run, size_t n, struct
 		return sl_err(e, -ENOMEM, "out of memory");
 	}
 	v->r = r;
-	v->run = run;
-	v->n = n;
-	error = make_files(v, e);
-	if (!error)
+	v->slot = slot;
+	for (unsigned int i = 0; i < r->jobs; i++)
+		if (other[i])
+			under_way[blocks++] = other[i]->run->block;
+	error = store_next_block(r->store, under_way, blocks, &v->run, &v->n, e);
+	if (!error && v->n)
+		error = make_files(v, e);
+	if (!error && v->n)
 		error = boot(v, e);
-	if (!error)
-		error = listen_to(v, e);
-	error = end_vm(v, error, e);
-	remove_files(v);
-	free(v->line);
-	free(v);
+	if (error || !v->n)
+		free_vm(v);
+	else
+		*ret = v;
 	return error;
+}
+
+/* Takes what the VMs say, and ends those that have said all. */
+static int listen_to(struct runner *r, struct vm **vm, struct sl_err *e)
+{
+	struct pollfd p[VMS_MAX];
+	int error = 0;
+
+	for (unsigned int i = 0; i < r->jobs; i++)
+		p[i] = (struct pollfd){ .fd = vm[i] ? vm[i]->fd : -1, .events = POLLIN };
+	if (poll(p, r->jobs, TICK_MS) <= 0)
+		return 0;
+	for (unsigned int i = 0; !error && i < r->jobs; i++) {
+		if (!vm[i] || !p[i].revents)
+			continue;
+		error = receive(vm[i], e);
+		if (error <= 0)
+			continue;
+		error = end_vm(vm[i], 0, e);
+		free_vm(vm[i]);
+		vm[i] = NULL;
+	}
+	return error;
+}
+
+/* One after the other in real time, where VMs would take each other's CPUs. */
+int kernel_run(struct runner *r, struct sl_err *e)
+{
+	struct vm *vm[VMS_MAX] = { NULL };
+	unsigned int busy;
+	int error = 0;
+
+	if (!r->plan->virtual_time)
+		r->jobs = 1;
+	else if (r->jobs > VMS_MAX)
+		r->jobs = VMS_MAX;
+	do {
+		busy = 0;
+		for (unsigned int i = 0; !error && i < r->jobs && !*r->stop; i++) {
+			if (!vm[i])
+				error = start_vm(r, vm, i, &vm[i], e);
+			busy += vm[i] != NULL;
+		}
+		if (!error && busy && !*r->stop)
+			error = listen_to(r, vm, e);
+	} while (!error && busy && !*r->stop);
+	for (unsigned int i = 0; i < r->jobs; i++) {
+		struct sl_err aside;
+		int left;
+
+		if (!vm[i])
+			continue;
+		left = end_vm(vm[i], error, error ? &aside : e);
+		error = error ? error : left;
+		free_vm(vm[i]);
+	}
+	return error ? error : *r->stop ? -EINTR : 0;
 }

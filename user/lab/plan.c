@@ -141,10 +141,11 @@ static json_t *meaning(const struct plan *p)
 	for (int c = 0; c < FLOW_CLASSES; c++)
 		json_array_append_new(weights, json_real(p->objective.class[c]));
 	json_array_append_new(weights, json_real(p->objective.goodput));
-	return json_pack("{s:s s:s s:I s:i s:i s:i s:i s:i s:b s:o s:[s s s s] s:o s:o s:o}",
+	return json_pack("{s:s s:s s:I s:i s:i s:i s:i s:i s:b s:b s:o s:[s s s s] s:o s:o s:o}",
 			 "name", p->name, "executor", plan_executor_name(p->executor),
 			 "seed", (json_int_t)p->seed, "trials", p->trials, "attempts", p->attempts_max,
 			 "block", p->block, "series", p->series, "aa", p->aa, "fresh", p->fresh,
+			 "virtual_time", p->virtual_time,
 			 "objective", weights, "endpoint", p->endpoint, p->endpoint_class, p->candidate,
 			 p->reference, "workloads", workloads, "configurations",
 			 configurations_json(p), "policies", policies);

@@ -42,6 +42,7 @@ struct plan {
 	unsigned int block;		/* groups of a workload, a configuration and a trial in a boot */
 	unsigned int series;		/* intervals of a run that are kept one by one; 0: none */
 	unsigned int aa;		/* copies of the one policy; 0: no A/A plan */
+	bool virtual_time;		/* the VM's clock counts instructions: kernel lab */
 	bool fresh;			/* arrivals differ between policies: an A/A plan of the simulator */
 	struct objective objective;
 	char endpoint[32], endpoint_class[16], candidate[LAB_POLICY_MAX], reference[LAB_POLICY_MAX];

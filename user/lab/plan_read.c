@@ -20,7 +20,7 @@
 struct raw {
 	char name[PLAN_NAME_MAX], sizes[160];
 	unsigned int executor, seed, trials, attempts, block, series, aa;
-	bool fresh;
+	bool fresh, virtual_time;
 	double weight[FLOW_CLASSES], goodput;
 	unsigned int endpoint;
 	char class[16], candidate[LAB_POLICY_MAX], reference[LAB_POLICY_MAX];
@@ -51,6 +51,7 @@ static const struct config_row rows[] = {
 	UINT("plan", "series", "10", 0, 1000, series),
 	UINT("plan", "aa", "0", 0, 1000, aa),
 	{ "plan", "fresh", CONFIG_BOOL, 0, 0, "no", "", "", NULL, NULL, AT(fresh) },
+	{ "plan", "virtual_time", CONFIG_BOOL, 0, 0, "no", "", "", NULL, NULL, AT(virtual_time) },
 	TEXT("plan", "sizes", "", sizes),
 	REAL("objective", "10k", "0.3", 0, 1000, weight[0]),
 	REAL("objective", "100k", "0.3", 0, 1000, weight[1]),
@@ -442,12 +443,20 @@ static void take_scalars(struct reading *r)
 	p->series = raw->series;
 	p->aa = raw->aa;
 	p->fresh = raw->fresh;
+	p->virtual_time = raw->virtual_time;
 	memcpy(p->objective.class, raw->weight, sizeof(raw->weight));
 	p->objective.goodput = raw->goodput;
 	snprintf(p->endpoint, sizeof(p->endpoint), "%s", endpoints[raw->endpoint]);
 	snprintf(p->endpoint_class, sizeof(p->endpoint_class), "%s", raw->class);
 	snprintf(p->candidate, sizeof(p->candidate), "%s", raw->candidate);
 	snprintf(p->reference, sizeof(p->reference), "%s", raw->reference);
+}
+
+static int check_clock(struct reading *r)
+{
+	return !r->plan.virtual_time || r->plan.executor == PLAN_KERNEL ? 0 :
+		refuse(r, "plan", "virtual_time", "the simulator has no other time than its own: take it "
+		       "away, or say executor = kernel");
 }
 
 static int take(struct reading *r)
@@ -458,7 +467,9 @@ static int take(struct reading *r)
 	if (error)
 		return error;
 	take_scalars(r);
-	error = check_objective(r);
+	error = check_clock(r);
+	if (!error)
+		error = check_objective(r);
 	if (!error)
 		error = take_workloads(r);
 	if (!error)

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "lib/clock.h"
@@ -70,20 +69,5 @@ int runner_end(struct runner *r, struct attempt *a, struct record *rec, struct s
 
 int runner_run(struct runner *r, struct sl_err *e)
 {
-	for (;;) {
-		struct store_run *run;
-		size_t n;
-		int error;
-
-		if (*r->stop)
-			return -EINTR;
-		error = store_next_block(r->store, &run, &n, e);
-		if (error || !n)
-			return error;
-		error = r->plan->executor == PLAN_KERNEL ? kernel_block(r, run, n, e) :
-			sim_block(r, run, n, e);
-		free(run);
-		if (error)
-			return error;
-	}
+	return r->plan->executor == PLAN_KERNEL ? kernel_run(r, e) : simulator_run(r, e);
 }

@@ -18,7 +18,7 @@
 struct runner {
 	struct store *store;
 	const struct plan *plan;
-	unsigned int jobs;			/* processes of the simulator */
+	unsigned int jobs;			/* processes of the simulator, or VMs in virtual time */
 	const volatile sig_atomic_t *stop;	/* becomes true: leave, and take running attempts back */
 	/* An attempt has ended (rec, and its run), or something is to be said (text). */
 	void (*tell)(void *arg, const struct store_run *run, const struct record *rec, const char *text);
@@ -40,8 +40,8 @@ int runner_begin(struct runner *r, const struct store_run *run, struct attempt *
 int runner_end(struct runner *r, struct attempt *a, struct record *rec, struct sl_err *e);
 void runner_say(struct runner *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* All pending runs of a block, once each. -EINTR as above. */
-int sim_block(struct runner *r, const struct store_run *run, size_t n, struct sl_err *e);
-int kernel_block(struct runner *r, const struct store_run *run, size_t n, struct sl_err *e);
+/* Do what is to be done, as runner_run(): the simulator block by block, the kernel lab several at a time. */
+int simulator_run(struct runner *r, struct sl_err *e);
+int kernel_run(struct runner *r, struct sl_err *e);
 
 #endif

@@ -178,15 +178,14 @@ static unsigned int busy(const struct runner *r, const struct child *child)
 	return n;
 }
 
-int sim_block(struct runner *r, const struct store_run *run, size_t n, struct sl_err *e)
+/* All pending runs of a block, once each. */
+static int do_block(struct runner *r, const struct store_run *run, size_t n, struct sl_err *e)
 {
 	struct child child[JOBS_MAX] = { 0 };
 	struct sl_err aside;
 	size_t next = 0;
 	int error = 0;
 
-	if (r->jobs > JOBS_MAX)
-		r->jobs = JOBS_MAX;
 	while (!error && ((next < n && !*r->stop) || busy(r, child))) {
 		for (unsigned int i = 0; !error && i < r->jobs && next < n && !*r->stop; i++)
 			if (!child[i].attempt.run)
@@ -201,4 +200,24 @@ int sim_block(struct runner *r, const struct store_run *run, size_t n, struct sl
 	if (error)
 		return error;
 	return *r->stop ? -EINTR : 0;
+}
+
+int simulator_run(struct runner *r, struct sl_err *e)
+{
+	struct store_run *run;
+	int error = 0;
+	size_t n = 1;
+
+	if (r->jobs > JOBS_MAX)
+		r->jobs = JOBS_MAX;
+	while (!error && n) {
+		if (*r->stop)
+			return -EINTR;
+		error = store_next_block(r->store, NULL, 0, &run, &n, e);
+		if (error)
+			return error;
+		error = do_block(r, run, n, e);
+		free(run);
+	}
+	return error;
 }

@@ -46,8 +46,12 @@ struct store_run {
 	uint64_t seed;
 	unsigned int attempts;		/* that count */
 };
-/* The pending runs of the first block that has some, in order. *n 0: all is done. The caller frees *ret. */
-int store_next_block(struct store *s, struct store_run **ret, size_t *n, struct sl_err *e);
+/*
+ * The pending runs of the first block that has some and is not among those under way, in order. *n 0:
+ * there is none. The caller frees *ret.
+ */
+int store_next_block(struct store *s, const unsigned int *under_way, unsigned int blocks,
+		     struct store_run **ret, size_t *n, struct sl_err *e);
 
 /* *attempt: its number in the table. */
 int store_begin(struct store *s, const struct store_run *run, int64_t *attempt, struct sl_err *e);

@@ -28,20 +28,47 @@ static void bind_real(sqlite3_stmt *st, int i, double v)
 		sqlite3_bind_double(st, i, v);
 }
 
-int store_next_block(struct store *s, struct store_run **ret, size_t *n, struct sl_err *e)
+/* *ret: its number; -1: there is none. */
+static int next_block(struct store *s, const unsigned int *under_way, unsigned int blocks,
+		      int64_t *ret, struct sl_err *e)
+{
+	sqlite3_stmt *st;
+	int code, r = store_prepare(s, "SELECT DISTINCT block FROM runs WHERE state = 'pending' "
+				    "ORDER BY block", &st, "reading runs", e);
+
+	if (r)
+		return r;
+	*ret = -1;
+	while ((code = sqlite3_step(st)) == SQLITE_ROW && *ret < 0) {
+		*ret = sqlite3_column_int64(st, 0);
+		for (unsigned int i = 0; i < blocks; i++)
+			if (*ret == under_way[i])
+				*ret = -1;
+	}
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		r = store_error(s, "reading runs", e);
+	sqlite3_finalize(st);
+	return r;
+}
+
+int store_next_block(struct store *s, const unsigned int *under_way, unsigned int blocks,
+		     struct store_run **ret, size_t *n, struct sl_err *e)
 {
 	struct store_run *run = NULL, *more;
 	size_t used = 0;
 	sqlite3_stmt *st;
+	int64_t block = -1;
 	int code = SQLITE_DONE, r;
 
-	r = store_prepare(s, "SELECT id, workload, configuration, policy, trial, block, seed, "
-			  "(SELECT count(*) FROM attempts a WHERE a.run = runs.id AND a.state IN "
-			  "('failed', 'invalid')) FROM runs WHERE state = 'pending' AND block = (SELECT "
-			  "block FROM runs WHERE state = 'pending' ORDER BY position LIMIT 1) "
-			  "ORDER BY position", &st, "reading runs", e);
+	r = next_block(s, under_way, blocks, &block, e);
+	if (!r)
+		r = store_prepare(s, "SELECT id, workload, configuration, policy, trial, block, seed, "
+				  "(SELECT count(*) FROM attempts a WHERE a.run = runs.id AND a.state IN "
+				  "('failed', 'invalid')) FROM runs WHERE state = 'pending' AND block = ? "
+				  "ORDER BY position", &st, "reading runs", e);
 	if (r)
 		return r;
+	sqlite3_bind_int64(st, 1, block);
 	while (!r && (code = sqlite3_step(st)) == SQLITE_ROW) {
 		more = reallocarray(run, used + 1, sizeof(*run));
 		if (!more) {
