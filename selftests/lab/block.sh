@@ -92,12 +92,13 @@ steering()
 	done
 }
 
-# The daemon decides the queue and steers nothing.
+# The daemon decides the queue and steers nothing. A model is measured itself, so the static setting has
+# no turns beside it; what learns runs as the product has it.
 daemon()
 {
-	local policy=model
+	local policy=model watch_slices=0
 
-	[ "$means" != learn ] || policy=learn model=shipped
+	[ "$means" != learn ] || policy=learn model=shipped watch_slices=20
 	export SLUICE_SOCKET=$tmpdir/sluiced.sock
 	cat > "$tmpdir/sluice.conf" <<-END2
 	[daemon]
@@ -115,6 +116,8 @@ daemon()
 	rtt_us = ${rtt_us%.*}
 	explore = $([ "$policy" = learn ] && echo yes || echo no)
 	regret_budget = 100000
+	[guard]
+	watch_slices = $watch_slices
 	[steer]
 	policy = static
 	END2

@@ -247,9 +247,14 @@ static uint64_t flow_info(struct flow *f, bool last)
 	return t.tcpi_bytes_acked > HEADER ? t.tcpi_bytes_acked - HEADER : 0;
 }
 
+/* A flow that is not done is aborted: what its socket still holds would go on into the next run. */
 static void flow_end(struct flow *f, enum flow_state state)
 {
+	const struct linger abort_it = { .l_onoff = 1 };
+
 	flow_info(f, true);
+	if (state != FLOW_DONE)
+		setsockopt(f->fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it));
 	f->state = state;
 	run.failed += state == FLOW_FAILED;
 	run.open--;
@@ -416,6 +421,9 @@ static void replay(void)
 				(void)!read(timer, &ticks, sizeof(ticks));
 		}
 	}
+	for (size_t i = 0; i < run.n; i++)
+		if (run.flows[i].state == FLOW_OPEN)
+			flow_end(&run.flows[i], FLOW_STOPPED);
 }
 
 /* --- the list and the report --------------------------------------------- */

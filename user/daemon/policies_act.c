@@ -145,6 +145,7 @@ int policies_decide(struct daemon *d, struct queue *q, const struct ecn_interval
 		run_shadow(d, q, in);
 	if (r)
 		return r;
+	p->decided[q->acting]++;
 	if (entry->kind == ENTRY_AGENT)
 		return ecn_agent_decide(d->ecn, index_of(d, q), in, out);
 	memset(out, 0, sizeof(*out));
@@ -158,7 +159,6 @@ int policies_decide(struct daemon *d, struct queue *q, const struct ecn_interval
 		r = policy_decide(a->policy, in, &out->triple);
 	if (r)
 		return r;
-	p->decided[q->acting]++;
 	if (!is_novel(p, a, entry, in))
 		return 0;
 	p->fell_back++;
