@@ -55,6 +55,17 @@ queue()
 		limit_pkts 100000 > /dev/null || { echo "the limit cannot be set"; return 1; }
 }
 
+# once FUNCTION VALUE...: calls it unless it was called with these values last. Starting programs is
+# what takes most time in an emulated machine.
+declare -A in_force
+once()
+{
+	[ "${in_force[$1]:-}" != "$*" ] || return 0
+	in_force[$1]=
+	"$1" || return 1
+	in_force[$1]=$*
+}
+
 # Round-trip times: all of it on the way back, to each sender what is beyond the shortest.
 delays()
 {
@@ -209,8 +220,8 @@ one_run()
 	status=$?
 	[ $status != 4 ] || { job absent "this kernel has no ${qdisc%% *}: $why"; return; }
 	[ $status = 0 ] || { job failed "the queue cannot be made: $why"; return; }
-	delays && ecn || { job failed "the delays cannot be set"; return; }
-	steering || { job failed "steering by $steer cannot be set up"; return; }
+	once delays "$rtt_us" "$rtts" && once ecn "$lists" || { job failed "the delays cannot be set"; return; }
+	once steering "$steer" "$cpus" "$cpumap_qsize" "$napi_budget" || { job failed "steering by $steer cannot be set up"; return; }
 	if [ "$means" = model ] || [ "$means" = learn ]; then
 		daemon > "$tmpdir/why" || { job failed "the daemon does not start: $(tail -n 1 "$tmpdir/why")"
 			[ -z "$lab_daemon" ] || stop_pid "$lab_daemon"; return; }
