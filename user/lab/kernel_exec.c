@@ -10,6 +10,7 @@
  *
  * and what else it prints is kept as the log. A VM that dies costs the run that was under way.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -33,6 +34,7 @@
 #define LOG_BYTES	4000
 #define LINE_BYTES	(4 << 20)
 #define TICK_MS		200
+#define BLOCKS		"build/lab"
 #define VMS_MAX		16
 
 struct vm {
@@ -137,30 +139,46 @@ static int make_files(struct vm *v, struct sl_err *e)
 	if (!getcwd(cwd, sizeof(cwd) - 64))
 		return sl_err(e, -errno, "the current directory cannot be told: %s", strerror(errno));
 	mkdir("build", 0755);
-	mkdir("build/lab", 0755);
-	snprintf(v->dir, sizeof(v->dir), "%.*s/build/lab/block.XXXXXX", PATH_MAX - 64, cwd);
+	mkdir(BLOCKS, 0755);
+	snprintf(v->dir, sizeof(v->dir), "%.*s/" BLOCKS "/block.%d.XXXXXX", PATH_MAX - 64, cwd, getpid());
 	if (!mkdtemp(v->dir)) {
 		v->dir[0] = '\0';
-		return sl_err(e, -errno, "cannot make a directory in build/lab: %s", strerror(errno));
+		return sl_err(e, -errno, "cannot make a directory in " BLOCKS ": %s", strerror(errno));
 	}
 	for (size_t i = 0; !r && i < v->n; i++)
 		r = write_files(v, &v->run[i], e);
 	return r ? r : write_order(v, e);
 }
 
-static void remove_files(const struct vm *v)
+static void remove_dir(const char *path)
 {
-	pid_t pid;
+	const pid_t pid = fork();
 
-	if (!*v->dir)
-		return;
-	pid = fork();
 	if (!pid) {
-		execlp("rm", "rm", "-rf", v->dir, NULL);
+		execlp("rm", "rm", "-rf", "--", path, NULL);
 		_exit(1);
 	}
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+/* What runners have left that were killed. */
+static void remove_orphans(void)
+{
+	DIR *d = opendir(BLOCKS);
+	struct dirent *file;
+	char path[sizeof(BLOCKS) + 1 + sizeof(file->d_name)];
+	int owner;
+
+	while (d && (file = readdir(d))) {
+		if (sscanf(file->d_name, "block.%d.", &owner) != 1 || owner <= 0 || !kill(owner, 0) ||
+		    errno != ESRCH)
+			continue;
+		snprintf(path, sizeof(path), BLOCKS "/%s", file->d_name);
+		remove_dir(path);
+	}
+	if (d)
+		closedir(d);
 }
 
 /* --- what it says -------------------------------------------------------------------------- */
@@ -371,7 +389,8 @@ static void free_vm(struct vm *v)
 {
 	if (!v)
 		return;
-	remove_files(v);
+	if (*v->dir)
+		remove_dir(v->dir);
 	free(v->run);
 	free(v->line);
 	free(v);
@@ -442,6 +461,7 @@ int kernel_run(struct runner *r, struct sl_err *e)
 		r->jobs = 1;
 	else if (r->jobs > VMS_MAX)
 		r->jobs = VMS_MAX;
+	remove_orphans();
 	do {
 		busy = 0;
 		for (unsigned int i = 0; !error && i < r->jobs && !*r->stop; i++) {
