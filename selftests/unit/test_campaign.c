@@ -380,6 +380,37 @@ static void test_full(void **state)
 	plan_free(&p);
 }
 
+/* Several blocks at a time: none is given out twice, and none is passed over. */
+static void test_under_way(void **state)
+{
+	unsigned int taken[16], blocks = 0, interrupted;
+	struct store_run *run;
+	struct store *s;
+	struct plan p;
+	struct sl_err e;
+	size_t n, runs = 0;
+
+	(void)state;
+	read_plan(text, &p);
+	assert_int_equal(store_begin_work(db, &p, &s, &interrupted, &e), 0);
+	while (store_next_block(s, taken, blocks, &run, &n, &e) == 0 && n) {
+		for (unsigned int i = 0; i < blocks; i++)
+			assert_int_not_equal(run->block, taken[i]);
+		assert_in_range(blocks, 0, 14);
+		taken[blocks++] = run->block;
+		runs += n;
+		free(run);
+	}
+	assert_int_equal(runs, plan_runs(&p));
+	assert_true(blocks > 1);
+	/* The first is there again when it is not under way any more. */
+	assert_int_equal(store_next_block(s, taken + 1, blocks - 1, &run, &n, &e), 0);
+	assert_int_equal(run->block, taken[0]);
+	free(run);
+	store_close(s);
+	plan_free(&p);
+}
+
 /* A clock that is set back while a run is under way changes no duration, and is noted. */
 static void test_clock_step(void **state)
 {
@@ -425,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_bad_metrics),
 		IN_DIR(test_outcomes),
 		IN_DIR(test_full),
+		IN_DIR(test_under_way),
 		IN_DIR(test_clock_step),
 	};
 

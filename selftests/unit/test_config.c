@@ -96,7 +96,7 @@ static void test_mistakes(void **state)
 	} cases[] = {
 		{ "[daemon]\nepoch = 50\n", ":2: unknown key 'epoch'" },
 		{ "[guard]\nbad = 1\n",
-		  "unknown key 'bad' in [guard]; 'sluiced --help-config' lists" },
+		  "unknown key 'bad' in [guard]; its keys are " },
 		{ "[daemon]\nepohc_ms = 50\n", "did you mean 'epoch_ms' in [daemon]?" },
 		{ "[daemon]\npolicy = learn\n", "did you mean 'policy' in [" },
 		{ "\n\n[deamon]\n", ":3: unknown section [deamon]; the sections are [daemon]" },

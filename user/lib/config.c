@@ -95,7 +95,8 @@ static int fail_key(struct parse *p, const char *section, const char *key)
 {
 	const struct config_row *best = NULL;
 	unsigned int least = UINT_MAX, changes, d;
-	size_t i, longer;
+	char list[260] = "";
+	size_t i, longer, used = 0;
 
 	/* The right key in the wrong section is nearer than any other. */
 	for (i = 0; i < p->n; i++) {
@@ -112,8 +113,12 @@ static int fail_key(struct parse *p, const char *section, const char *key)
 	if (best)
 		return fail(p, "unknown key '%s' in [%s]; did you mean '%s' in [%s]?", key, section,
 			    best->key, best->section);
-	return fail(p, "unknown key '%s' in [%s]; 'sluiced --help-config' lists all keys", key,
-		    section);
+	for (i = 0; i < p->n && used < sizeof(list); i++)
+		if (!strcmp(p->rows[i].section, section))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+						 used ? ", " : "", p->rows[i].key);
+	return fail(p, "unknown key '%s' in [%s]; its keys are %s%s", key, section, list,
+		    used < sizeof(list) ? "" : "...");
 }
 
 static void words_list(const struct config_row *row, char *buf, size_t size)
