@@ -62,7 +62,7 @@ obj	= $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 # Dependency order of user space: lib <- guard, nn <- rl <- sim, the agents <- policy <- distill, lab <- cli, daemon.
 # The agents' logic is the daemon's, but they decide in the simulators, too.
 AGENT_OBJS  := $(patsubst %,$(B)/user/daemon/%.o,agent_net ecn_agent ecn_grid reward_ecn steer_agent \
-	       steer_loads steer_publish steer_view reward_steer guard capacity)
+	       steer_loads steer_publish steer_view reward_steer guard capacity learner_core)
 CORE_OBJS   := $(foreach d,user/lib user/guard user/nn user/rl user/sim user/policy \
 	       user/distill,$(call obj,$(d))) $(AGENT_OBJS)
 DAEMON_OBJS := $(call obj,user/daemon)

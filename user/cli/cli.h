@@ -67,6 +67,7 @@ int cmd_eval(struct cli *cli, int argc, char **argv);
 int cmd_distill_steer(struct cli *cli, int argc, char **argv);	/* of "distill" */
 int cmd_lab(struct cli *cli, int argc, char **argv);
 int cmd_lab_report(struct cli *cli, int argc, char **argv);	/* of "lab" */
+int cmd_lab_dynamic(struct cli *cli, int argc, char **argv);	/* of "lab" */
 int cmd_eval_steer(struct cli *cli, int argc, char **argv);	/* of "eval" */
 
 /* Prints "sluice: ..." to stderr and returns CLI_FAILED. */

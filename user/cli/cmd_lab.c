@@ -381,6 +381,8 @@ int cmd_lab(struct cli *cli, int argc, char **argv)
 		return lab_export(cli, argc - 1, argv + 1);
 	if (argc && !strcmp(argv[0], "report"))
 		return cmd_lab_report(cli, argc - 1, argv + 1);
+	if (argc && !strcmp(argv[0], "dynamic"))
+		return cmd_lab_dynamic(cli, argc - 1, argv + 1);
 	if (argc == 1 && !strcmp(argv[0], "list"))
 		return lab_list();
 	return cli_usage(cli, argc ? "lab has no verb '%s'" : "lab needs a verb", argc ? argv[0] : "");

@@ -334,6 +334,11 @@ struct sim *world_sim(struct world *w)
 	return w->sim;
 }
 
+const struct sim_topology *world_topology(const struct world *w)
+{
+	return &w->topology;
+}
+
 /* The weighted mean of ln(mean slowdown) of the classes from..to-1 that have flows; NAN: none. */
 static double log_slowdown(const struct sim_flow_stats *f, int from, int to)
 {

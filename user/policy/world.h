@@ -22,6 +22,7 @@
 #define COST_GOODPUT_WEIGHT	0.2
 
 struct sim;
+struct sim_topology;
 struct world;
 
 struct outcome {
@@ -46,6 +47,8 @@ unsigned int world_phase(const struct world *w);
 int world_end(struct world *w, struct outcome *out);
 /* The run itself, to watch it. Its stage 0 is the queue; it is the world's. */
 struct sim *world_sim(struct world *w);
+/* Hosts 0 to rtts - 1 send to host "rtts"; for who adds traffic of his own. */
+const struct sim_topology *world_topology(const struct world *w);
 
 /* What is known before the first epoch; the RTT as a passive measurement would find it. */
 void world_interval(const struct mix *m, struct ecn_interval *ret);
