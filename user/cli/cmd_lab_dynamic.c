@@ -22,6 +22,9 @@ static const struct {
 	dynamic_experiment *run;
 } experiments[] = {
 	{ "transitions", dynamic_transitions },
+	{ "novel", dynamic_novel },
+	{ "interference", dynamic_interference },
+	{ "ablations", dynamic_ablations },
 };
 
 /* --- tables as text ---------------------------------------------------------------------------- */

@@ -14,6 +14,16 @@ struct dynamic_scene dynamic_network(void)
 	};
 }
 
+struct dynamic_scene dynamic_network_slow(void)
+{
+	struct dynamic_scene s = dynamic_network();
+
+	s.rate_bps /= 10;
+	s.rtt_s *= 10;
+	s.epoch_s = 10 * s.rtt_s;
+	return s;
+}
+
 struct dynamic_system dynamic_alone(const struct model *m)
 {
 	return (struct dynamic_system){ .kind = DYNAMIC_HOST, .model = m, .fixed = DYNAMIC_FIXED };

@@ -22,6 +22,7 @@
 #define NS		1e9
 #define NO_LOAD		1e-12
 #define PIECES_MAX	256	/* of alternating phases, in one part */
+#define OTHER_PATH	1.001	/* alike ones would be one, and tenants not told apart */
 #define INCAST_SHARE	0.1	/* of the rate, together (workloads.h) */
 
 /* The plan's defaults. */
@@ -177,6 +178,8 @@ static int build(struct running *r, const struct qdisc_triple *first)
 			return -EINVAL;
 		r->path[t] = f.data_path;
 	}
+	if (!e && r->path[0] == r->path[1])
+		e = -EINVAL;
 	if (e)
 		return e;
 	sim_watch_flows(world_sim(r->w), note_flow, r);
@@ -390,7 +393,7 @@ static struct mix mix_of(const struct dynamic_scene *s)
 {
 	struct mix m = {
 		.kind = MIX_STEADY, .rate_bps = s->rate_bps, .rtt_s = s->rtt_s,
-		.rtts = DYNAMIC_TENANTS, .rtt_of = { 1, 1 }, .limit_bytes = s->limit_bytes,
+		.rtts = DYNAMIC_TENANTS, .rtt_of = { 1, OTHER_PATH }, .limit_bytes = s->limit_bytes,
 		.flows_seen = true, .phases = 1, .phase_s = INFINITY,
 		.phase = { { .scale = 1, .load = NO_LOAD, .rate = 1 } },
 		.epoch_s = s->epoch_s, .epochs = round(s->length_s / s->epoch_s),
