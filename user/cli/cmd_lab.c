@@ -352,9 +352,9 @@ static int lab_list(void)
 {
 	printf("workloads: name, family\n\n");
 	workloads_print(stdout);
-	printf("\npolicies: name[:number], role, executor\n\n");
+	printf("\npolicies: name[:number], role, executors\n\n");
 	lab_policies_print(stdout);
-	printf("\nconfigurations: key, range, defaults of simulator and kernel lab\n\n");
+	printf("\nconfigurations: key, range, defaults by executor\n\n");
 	for (int k = 0; k < LAB_KEYS; k++) {
 		const struct lab_key_row *row = &lab_key_rows[k];
 
@@ -362,10 +362,13 @@ static int lab_list(void)
 		for (int i = 0; row->words && row->words[i]; i++)
 			printf("%s%s", i ? "|" : "", row->words[i]);
 		if (!row->words)
-			printf("%.10g..%.10g %s, %s%.0f", row->min, row->max, row->unit,
-			       row->in[0] ? "" : "kernel alone ", row->def[row->in[0] ? 0 : 1]);
-		if (!row->words && row->in[0])
-			printf(" and %.0f", row->def[1]);
+			printf("%.10g..%.10g %s", row->min, row->max, row->unit);
+		for (int x = 0; x < PLAN_EXECUTORS; x++) {
+			if (row->in[x] && row->words)
+				printf(", %s %s", plan_executor_name(x), row->words[(int)row->def[x]]);
+			else if (row->in[x])
+				printf(", %s %.0f", plan_executor_name(x), row->def[x]);
+		}
 		printf("; %s\n", row->help);
 	}
 	return CLI_OK;

@@ -10,21 +10,25 @@
 static const char *const steer_words[] = { "none", "rps", "rfs", "xdp", NULL };
 
 const struct lab_key_row lab_key_rows[LAB_KEYS] = {
-	[LAB_RATE] = { "rate_mbps", "Mbit/s", "of the bottleneck", 1, 10000, { 100, 20 },
-		       { true, true }, NULL },
-	[LAB_RTT] = { "rtt_us", "us", "round-trip time", 50, 500000, { 2000, 5000 },
-		      { true, true }, NULL },
-	[LAB_SECONDS] = { "seconds", "s", "of a run", 1, 3600, { 6, 10 }, { true, true }, NULL },
+	[LAB_RATE] = { "rate_mbps", "Mbit/s", "of the bottleneck; native: that loads are shares of", 1,
+		       10000, { 100, 20, 100 }, { true, true, true }, NULL },
+	[LAB_RTT] = { "rtt_us", "us", "round-trip time", 50, 500000, { 2000, 5000, 50 },
+		      { true, true, false }, NULL },
+	[LAB_SECONDS] = { "seconds", "s", "of a run", 1, 3600, { 6, 10, 3 }, { true, true, true }, NULL },
 	[LAB_LIMIT] = { "limit_bytes", "bytes", "of the queue", 3028, 64000000,
-			{ 4000000, 4000000 }, { true, true }, NULL },
+			{ 4000000, 4000000, 4000000 }, { true, true, false }, NULL },
+	/* In the native lab these are the policies. */
 	[LAB_STEER] = { "steer", "", "packets that the router receives", 0, LAB_STEERS - 1,
-			{ LAB_STEER_NONE, LAB_STEER_NONE }, { false, true }, steer_words },
-	[LAB_CPUS] = { "cpus", "", "CPUs that steering may use", 1, 64, { 4, 4 },
-		       { false, true }, NULL },
-	[LAB_QSIZE] = { "cpumap_qsize", "packets", "of a cpumap entry", 8, 16384, { 512, 512 },
-			{ false, true }, NULL },
-	[LAB_NAPI] = { "napi_budget", "packets", "net.core.netdev_budget", 1, 10000, { 300, 300 },
-		       { false, true }, NULL },
+			{ LAB_STEER_NONE, LAB_STEER_NONE, LAB_STEER_XDP }, { false, true, false },
+			steer_words },
+	[LAB_CPUS] = { "cpus", "", "CPUs that steering may use; native: the last so many", 1, 64,
+		       { 4, 4, 2 }, { false, true, true }, NULL },
+	[LAB_QSIZE] = { "cpumap_qsize", "packets", "of a cpumap entry", 8, 16384, { 512, 512, 512 },
+			{ false, true, true }, NULL },
+	[LAB_NAPI] = { "napi_budget", "packets", "net.core.netdev_budget", 1, 10000, { 300, 300, 300 },
+		       { false, true, true }, NULL },
+	[LAB_RING] = { "rx_ring", "packets", "of the receiving device; 0: as it is", 0, 65536,
+		       { 0, 0, 0 }, { false, false, true }, NULL },
 };
 
 static int parse_value(const struct lab_key_row *row, const char *word, double *v, struct sl_err *e)
@@ -112,8 +116,8 @@ int lab_grid_expand(const struct lab_grid *g, int executor, size_t max,
 
 	for (int k = 0; k < LAB_KEYS; k++) {
 		if (g->n[k] && !lab_key_rows[k].in[executor])
-			return sl_err(e, -EINVAL, "%s in [configurations] is nothing that the "
-				      "simulator has; take it away, or say executor = kernel",
+			return sl_err(e, -EINVAL, "%s in [configurations] is nothing that this executor "
+				      "has; take it away, or name another executor",
 				      lab_key_rows[k].name);
 		cells *= g->n[k] ? g->n[k] : 1;
 		if (cells > max)

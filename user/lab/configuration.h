@@ -11,6 +11,8 @@
 
 #include "lib/err.h"
 
+enum plan_executor { PLAN_SIMULATOR, PLAN_KERNEL, PLAN_NATIVE, PLAN_EXECUTORS };
+
 enum lab_key {
 	LAB_RATE,		/* of the bottleneck */
 	LAB_RTT,
@@ -20,6 +22,7 @@ enum lab_key {
 	LAB_CPUS,		/* that steering may use */
 	LAB_QSIZE,		/* of a cpumap entry */
 	LAB_NAPI,		/* net.core.netdev_budget */
+	LAB_RING,		/* of the receiving device; native lab */
 	LAB_KEYS
 };
 
@@ -28,8 +31,8 @@ enum lab_steer { LAB_STEER_NONE, LAB_STEER_RPS, LAB_STEER_RFS, LAB_STEER_XDP, LA
 struct lab_key_row {
 	const char *name, *unit, *help;
 	double min, max;
-	double def[2];			/* by executor */
-	bool in[2];			/* which executors have it */
+	double def[PLAN_EXECUTORS];			/* by executor */
+	bool in[PLAN_EXECUTORS];	/* which executors have it */
 	const char *const *words;	/* values are indices into them; NULL: numbers */
 };
 extern const struct lab_key_row lab_key_rows[LAB_KEYS];

@@ -21,7 +21,6 @@
 #define PLAN_NAME_MAX		64
 #define PLAN_HASH_CHARS		64
 
-enum plan_executor { PLAN_SIMULATOR, PLAN_KERNEL };
 const char *plan_executor_name(enum plan_executor x);
 
 struct plan_workload {

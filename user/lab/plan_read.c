@@ -29,10 +29,11 @@ struct raw {
 	char role[LAB_ROLES][LIST_MAX];
 };
 
-static const char *const executors[] = { "simulator", "kernel", NULL };
+static const char *const executors[] = { "simulator", "kernel", "native", NULL };
 static const char *const endpoints[] = {
 	"J", "slowdown_mean", "fct_mean_us", "fct_p50_us", "fct_p99_us", "fct_p999_us", "goodput_bps",
-	"latency_mean_us", "latency_p50_us", "latency_p99_us", "latency_p999_us", NULL
+	"latency_mean_us", "latency_p50_us", "latency_p99_us", "latency_p999_us",
+	"cpu_ns_per_packet", "rr_mean_us", "rr_p50_us", "rr_p99_us", NULL
 };
 
 #define AT(field)	offsetof(struct raw, field), sizeof(((struct raw *)0)->field)
@@ -74,6 +75,7 @@ static const struct config_row rows[] = {
 	TEXT("configurations", "cpus", "", key[LAB_CPUS]),
 	TEXT("configurations", "cpumap_qsize", "", key[LAB_QSIZE]),
 	TEXT("configurations", "napi_budget", "", key[LAB_NAPI]),
+	TEXT("configurations", "rx_ring", "", key[LAB_RING]),
 	TEXT("policies", "default", "", role[LAB_DEFAULT]),
 	TEXT("policies", "static", "", role[LAB_STATIC]),
 	TEXT("policies", "baseline", "", role[LAB_BASELINE]),
@@ -164,6 +166,10 @@ static int add_workload(struct reading *r, const char *section, const char *key,
 	more[p->workloads].test = test;
 	if (workload_find(name, r->raw.sizes, &more[p->workloads].w, &why))
 		return refuse(r, section, key, "%.320s", why.text);
+	if (p->executor == PLAN_NATIVE && !workload_is_native(&more[p->workloads].w))
+		return refuse(r, section, key, "the workload '%s' needs a link with a rate, a delay or "
+			      "marks, which the native lab has not: take it away, or say executor = "
+			      "kernel", name);
 	p->workloads++;
 	return 0;
 }
@@ -304,8 +310,11 @@ static int take_configurations(struct reading *r)
 		if (lab_grid_set(&r->grid, k, r->raw.key[k], &why))
 			return refuse(r, "configurations", name, "%.320s", why.text);
 		if (!lab_key_rows[k].in[p->executor])
-			return refuse(r, "configurations", name, "%s is nothing that the simulator "
-				      "has: take it away, or say executor = kernel", name);
+			return refuse(r, "configurations", name, "%s is nothing that the %s has: take it "
+				      "away, or say executor = %s", name,
+				      p->executor == PLAN_SIMULATOR ? "simulator" : p->executor ==
+				      PLAN_KERNEL ? "kernel lab" : "native lab", k == LAB_RING ? "native" :
+				      "kernel");
 	}
 	if (lab_grid_expand(&r->grid, p->executor, PLAN_RUNS_MAX, &p->configuration,
 			    &p->configurations, &why))

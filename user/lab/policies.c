@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lab/configuration.h"
 #include "policy/policy.h"
 
 #define NONE	NAN
@@ -19,36 +20,46 @@ struct row {
 	const char *word;
 	enum lab_role role;
 	enum lab_means means;
-	bool in[2];			/* simulator, kernel lab */
+	bool in[PLAN_EXECUTORS];
 	double def, min, max;		/* of the number; NAN: it takes none, def 0: it must be there */
-	const char *text;		/* of a qdisc what tc is told, with the number; else of a model its kind */
+	const char *text;		/* of a qdisc what tc is told, with the number; of a model its kind */
 	const char *help;
 };
 
+#define STEERING(word, role, help) \
+	{ word, role, LAB_STEERING, { false, false, true }, NONE, 0, 0, NULL, help }
+
 static const struct row rows[] = {
-	{ "pfifo_fast", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "pfifo_fast", "" },
-	{ "fq", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "fq", "" },
-	{ "fq_ce", LAB_DEFAULT, LAB_QDISC, { false, true }, 0, 1, 1e6, "fq ce_threshold %.0fus",
+	{ "pfifo_fast", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "pfifo_fast", "" },
+	{ "fq", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "fq", "" },
+	{ "fq_ce", LAB_DEFAULT, LAB_QDISC, { false, true, false }, 0, 1, 1e6, "fq ce_threshold %.0fus",
 	  "with ce_threshold, in microseconds" },
-	{ "fq_codel", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "fq_codel ecn", "" },
-	{ "fq_codel_ce", LAB_DEFAULT, LAB_QDISC, { false, true }, 0, 1, 1e6,
+	{ "fq_codel", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "fq_codel ecn", "" },
+	{ "fq_codel_ce", LAB_DEFAULT, LAB_QDISC, { false, true, false }, 0, 1, 1e6,
 	  "fq_codel ecn ce_threshold %.0fus", "with ce_threshold, in microseconds" },
-	{ "codel", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "codel ecn", "" },
-	{ "pie", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "pie ecn", "" },
-	{ "cake", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "cake", "" },
-	{ "dualpi2", LAB_DEFAULT, LAB_QDISC, { false, true }, NONE, 0, 0, "dualpi2", "" },
-	{ "static", LAB_STATIC, LAB_THRESHOLD, { true, true }, 0, 1, 64e6, "static",
+	{ "codel", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "codel ecn", "" },
+	{ "pie", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "pie ecn", "" },
+	{ "cake", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "cake", "" },
+	{ "dualpi2", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "dualpi2", "" },
+	{ "static", LAB_STATIC, LAB_THRESHOLD, { true, true, false }, 0, 1, 64e6, "static",
 	  "a threshold of so many bytes; static:grid is ten, 3,028 * 2^n" },
-	{ "bdp", LAB_BASELINE, LAB_MODEL, { true, true }, 1 / 7.0, 1e-3, 1e3, "bdp",
+	{ "bdp", LAB_BASELINE, LAB_MODEL, { true, true, false }, 1 / 7.0, 1e-3, 1e3, "bdp",
 	  "K = x C RTT, x = 1/7 unless given" },
-	{ "time", LAB_BASELINE, LAB_MODEL, { true, true }, 0, 1, 1e6, "time",
+	{ "time", LAB_BASELINE, LAB_MODEL, { true, true, false }, 0, 1, 1e6, "time",
 	  "K = C t, t in microseconds" },
-	{ "shipped", LAB_LEARNED, LAB_MODEL, { true, true }, NONE, 0, 0, NULL, "the built-in model" },
-	{ "shipped-tree", LAB_LEARNED, LAB_MODEL, { true, true }, NONE, 0, 0, NULL,
+	{ "shipped", LAB_LEARNED, LAB_MODEL, { true, true, false }, NONE, 0, 0, NULL, "the built-in model" },
+	{ "shipped-tree", LAB_LEARNED, LAB_MODEL, { true, true, false }, NONE, 0, 0, NULL,
 	  "the tree distilled from it" },
-	{ "learn", LAB_ONLINE, LAB_LEARN, { false, true }, NONE, 0, 0, NULL,
+	{ "learn", LAB_ONLINE, LAB_LEARN, { false, true, false }, NONE, 0, 0, NULL,
 	  "the daemon's agent, from scratch in each run" },
-	{ "oracle", LAB_ORACLE, LAB_CHOICE, { true, false }, 2, 1, 20, NULL,
+	STEERING("none", LAB_DEFAULT, "packets stay on the CPU that they come to"),
+	STEERING("rps", LAB_DEFAULT, "receive packet steering, by the flows' hash"),
+	STEERING("rfs", LAB_DEFAULT, "receive flow steering, to the CPU of who reads"),
+	STEERING("hash", LAB_BASELINE, "the XDP program without a daemon: buckets by the flows' hash"),
+	STEERING("greedy", LAB_BASELINE, "the daemon's rule: the move that lowers the highest load most"),
+	STEERING("tree", LAB_LEARNED, "the rule, and the built-in tree places new flows"),
+	STEERING("agent", LAB_ONLINE, "the daemon's agent, from scratch in each run"),
+	{ "oracle", LAB_ORACLE, LAB_CHOICE, { true, false, false }, 2, 1, 20, NULL,
 	  "best of the grid, by so many runs of each on other arrivals (2)" },
 };
 #define ROWS	(sizeof(rows) / sizeof(rows[0]))
@@ -129,6 +140,9 @@ static int parse_row(const struct row *row, struct lab_policy *p, struct sl_err 
 	case LAB_QDISC:
 		snprintf(p->qdisc, sizeof(p->qdisc), row->text, number);
 		return 0;
+	case LAB_STEERING:
+		snprintf(p->steering, sizeof(p->steering), "%s", row->word);
+		return 0;
 	case LAB_MODEL:
 		if (!row->text)
 			return model_read(row->word, &p->model, e);
@@ -144,6 +158,20 @@ static int parse_row(const struct row *row, struct lab_policy *p, struct sl_err 
 	}
 }
 
+static int wrong_executor(const char *word, const struct row *row, int executor, struct sl_err *e)
+{
+	if (row->means == LAB_STEERING || executor == PLAN_NATIVE)
+		return sl_err(e, -EINVAL, executor == PLAN_NATIVE ?
+			      "'%s' decides of queues, and the native lab has none: take it away, or say "
+			      "executor = kernel" :
+			      "'%s' steers packets, which is of the native lab alone: take it away, or say "
+			      "executor = native", word);
+	return sl_err(e, -EINVAL, executor == PLAN_KERNEL ?
+		      "'%s' is of the simulator alone: name static thresholds, and the report takes the "
+		      "best; or say executor = simulator" :
+		      "'%s' is of the kernel lab alone: take it away, or say executor = kernel", word);
+}
+
 int lab_policy_parse(const char *word, enum lab_role role, int executor, struct lab_policy *ret,
 		     struct sl_err *e)
 {
@@ -156,16 +184,16 @@ int lab_policy_parse(const char *word, enum lab_role role, int executor, struct 
 		return sl_err(e, -EINVAL, "the policy '%.40s...' has a name of more than %zu "
 			      "characters", word, sizeof(p.name) - 1);
 	snprintf(p.name, sizeof(p.name), "%s", word);
-	if (!row) {
+	if (!row && executor == PLAN_NATIVE) {
+		r = sl_err(e, -ENOENT, "the native lab has no policy '%s'; 'sluice lab list' lists them",
+			   word);
+	} else if (!row) {
 		r = parse_file(word, role, &p, e);
 	} else if (row->role != role) {
 		r = sl_err(e, -EINVAL, "'%s' is no policy of this kind: write it under '%s =' in "
 			   "[policies]", word, role_name[row->role]);
 	} else if (!row->in[executor]) {
-		r = sl_err(e, -EINVAL, executor ? "'%s' is of the simulator alone: name static "
-			   "thresholds, and the report takes the best; or say executor = simulator" :
-			   "'%s' is of the kernel lab alone: take it away, or say executor = kernel",
-			   word);
+		r = wrong_executor(word, row, executor, e);
 	} else {
 		p.means = row->means;
 		r = parse_number(row, word[n] ? word + n + 1 : NULL, &p.number, e);
@@ -183,6 +211,7 @@ void lab_policies_print(FILE *f)
 {
 	for (size_t i = 0; i < ROWS; i++)
 		fprintf(f, "%-13s %-9s %-17s %s\n", rows[i].word, role_name[rows[i].role],
-			rows[i].in[0] && rows[i].in[1] ? "both" : rows[i].in[0] ? "simulator" :
-			"kernel", rows[i].help);
+			rows[i].in[PLAN_NATIVE] ? "native" :
+			rows[i].in[PLAN_SIMULATOR] && rows[i].in[PLAN_KERNEL] ? "simulator, kernel" :
+			rows[i].in[PLAN_SIMULATOR] ? "simulator" : "kernel", rows[i].help);
 }

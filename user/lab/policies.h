@@ -26,6 +26,7 @@ enum lab_means {
 	LAB_MODEL,	/* a model: policy.h in the simulator, the daemon in the kernel lab */
 	LAB_LEARN,	/* the daemon's agent, which learns as it goes; kernel lab */
 	LAB_CHOICE,	/* the best of ten thresholds, chosen on other arrivals; simulator */
+	LAB_STEERING,	/* packets to CPUs; native lab */
 };
 
 struct lab_policy {
@@ -34,6 +35,7 @@ struct lab_policy {
 	enum lab_means means;
 	double number;			/* behind the colon, or its default; NAN: none */
 	char qdisc[96];			/* of LAB_QDISC: what tc is told */
+	char steering[16];		/* of LAB_STEERING: its word */
 	struct model model;		/* of LAB_MODEL; the policy's own */
 };
 

@@ -69,5 +69,12 @@ int runner_end(struct runner *r, struct attempt *a, struct record *rec, struct s
 
 int runner_run(struct runner *r, struct sl_err *e)
 {
-	return r->plan->executor == PLAN_KERNEL ? kernel_run(r, e) : simulator_run(r, e);
+	switch (r->plan->executor) {
+	case PLAN_KERNEL:
+		return kernel_run(r, e);
+	case PLAN_NATIVE:
+		return native_run(r, e);
+	default:
+		return simulator_run(r, e);
+	}
 }

@@ -40,8 +40,9 @@ int runner_begin(struct runner *r, const struct store_run *run, struct attempt *
 int runner_end(struct runner *r, struct attempt *a, struct record *rec, struct sl_err *e);
 void runner_say(struct runner *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Do what is to be done, as runner_run(): the simulator block by block, the kernel lab several at a time. */
+/* Do what is to be done, as runner_run(): block by block, but the kernel lab several at a time. */
 int simulator_run(struct runner *r, struct sl_err *e);
 int kernel_run(struct runner *r, struct sl_err *e);
+int native_run(struct runner *r, struct sl_err *e);
 
 #endif

@@ -13,7 +13,7 @@ CREATE TABLE plan (
 	name		TEXT NOT NULL,
 	text		TEXT NOT NULL,		-- the file as it was
 	hash		TEXT NOT NULL,
-	executor	TEXT NOT NULL CHECK (executor IN ('simulator', 'kernel')),
+	executor	TEXT NOT NULL CHECK (executor IN ('simulator', 'kernel', 'native')),
 	seed		INTEGER NOT NULL,
 	trials		INTEGER NOT NULL,
 	attempts_max	INTEGER NOT NULL,	-- of a run
@@ -119,11 +119,22 @@ CREATE UNIQUE INDEX attempts_valid ON attempts (run) WHERE state = 'valid';
 --	decisions, decisions_own	all, and those that the policy itself took, not its fallback
 --	inference_ns		of one decision, on average
 --	cpu_share		by CPU: class '0', '1', ...; and 'all'
+--	softirq_share		of all CPU time, by ticks
 --	llc_misses, instructions, memory_bandwidth_bps	where the machine can count them
+-- and of the native lab
+--	packets_per_s, bits_per_s	of the link, towards the steered end
+--	rr_mean_us, rr_p50_us, rr_p99_us	until a small request is answered, beside the flows
+--	rr_lost_share, rr_reordered	requests without an answer; answers that came after a later one
+--	cpu_ns_per_packet	'': CPU time of all who send, receive and steer; and by part: 'senders',
+--				'servers', 'cpumap' (its threads), 'daemon', 'ksoftirqd' (the whole host's)
+--	packets_share		by CPU, of what the whole host's stack received; imbalance: the largest times CPUs
+--	backlog_drops, ring_drops	packets for which a CPU's backlog, or a cpumap's ring, had no room
+--	steered_packets, moves	that the program gave to a CPU; moves of buckets and flows
+--	ring_wait_p50_us, ring_wait_p99_us	in the ring, of the CPU where most were timed
 --
 -- n is how many flows, packets or decisions a value is made of. status: ok; few: too few of them for
 -- such a quantile (p99: 1,000, p999: 10,000 flows of the class), value NULL; censored: unfinished flows reach into
--- it, the value is a lower bound or NULL; absent: this machine or executor cannot measure it, NULL.
+-- it, or not all CPU time was seen: the value is a lower bound or NULL; absent: this machine or executor cannot measure it, NULL.
 CREATE TABLE metrics (
 	attempt		INTEGER NOT NULL REFERENCES attempts (id),
 	name		TEXT NOT NULL,

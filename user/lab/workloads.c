@@ -100,6 +100,14 @@ const char *workload_name(size_t i, const char **family)
 	return table[i].name;
 }
 
+bool workload_is_native(const struct workload *w)
+{
+	for (unsigned int i = 0; i < w->phases; i++)
+		if (w->phase[i].rate != 1)
+			return false;
+	return w->rtts < 2 && !w->endless && w->cubic <= 0 && w->ecn_cubic <= 0;
+}
+
 void workloads_print(FILE *f)
 {
 	for (size_t i = 0; i < WORKLOADS; i++)

@@ -45,6 +45,8 @@ struct workload {
 int workload_find(const char *name, const char *dir, struct workload *ret, struct sl_err *e);
 /* The name of number i of the table, or NULL; *family its family. */
 const char *workload_name(size_t i, const char **family);
+/* Flows over a link that nothing slows down, which end. */
+bool workload_is_native(const struct workload *w);
 void workloads_print(FILE *f);
 json_t *workload_json(const struct workload *w);	/* NULL: out of memory */
 
