@@ -14,76 +14,17 @@
  *
  * A flow alone takes two round-trip times, of which one is the handshake's, and its bytes' time on the link.
  */
-#include <errno.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
-
-#include <jansson.h>
+#include "job.h"
 
 #include "lab/arrivals.h"
 #include "lab/objective.h"
-#include "lab/record.h"
 #include "lab/sim_run.h"
-#include "lib/rng.h"
 
 #define DRAIN_S		5	/* that loadgen gives open flows */
 #define SEGMENT		1448.0
 #define HEADERS		66
 #define SWITCH_S	0.3	/* around a change of the rate nothing is concluded from it */
-#define CALIBRATION_STEPS 1000000
 #define CPUS_MAX	64
-
-struct job {
-	char name[32][32], value[32][512];
-	unsigned int n;
-};
-
-static struct job job;
-static const char *dir;
-
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "cell: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void read_job(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char line[600];
-
-	if (!f)
-		die(path);
-	while (job.n < 32 && fgets(line, sizeof(line), f)) {
-		char *equals = strchr(line, '='), *value;
-
-		if (!equals)
-			continue;
-		*equals = '\0';
-		value = equals + 1 + (equals[1] == '\'');
-		value[strcspn(value, "'\n")] = '\0';
-		snprintf(job.name[job.n], sizeof(job.name[0]), "%.31s", line);
-		snprintf(job.value[job.n++], sizeof(job.value[0]), "%.511s", value);
-	}
-	fclose(f);
-}
-
-static const char *text(const char *name)
-{
-	for (unsigned int i = 0; i < job.n; i++)
-		if (!strcmp(job.name[i], name))
-			return job.value[i];
-	return "";
-}
-
-static double number(const char *name)
-{
-	return strtod(text(name), NULL);
-}
 
 /* Number i of a list of words. */
 static double nth(const char *list, unsigned int i)
@@ -103,38 +44,6 @@ static unsigned int words(const char *list)
 	for (const char *at = list; *at; at += strcspn(at, " "), at += strspn(at, " "))
 		n++;
 	return n;
-}
-
-static FILE *open_in(const char *name)
-{
-	char path[2048];
-
-	snprintf(path, sizeof(path), "%s/%.1000s", dir, name);
-	return fopen(path, "re");
-}
-
-static json_t *json_in(const char *name)
-{
-	char path[2048];
-
-	snprintf(path, sizeof(path), "%s/%.1000s", dir, name);
-	return json_load_file(path, 0, NULL);
-}
-
-/* Million steps of a generator in a second of CPU time. */
-static double calibrate(void)
-{
-	struct timespec a, b;
-	struct rng rng;
-	volatile uint64_t sink = 0;
-
-	rng_seed(&rng, 1);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
-	for (int i = 0; i < CALIBRATION_STEPS; i++)
-		sink ^= rng_u64(&rng);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
-	return CALIBRATION_STEPS / 1e6 /
-		fmax((b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9, 1e-9);
 }
 
 /* --- flows ---------------------------------------------------------------------------- */
@@ -174,13 +83,6 @@ static void read_flows(const char *list, struct flow_list *flows)
 	}
 	fclose(times);
 	fclose(arrivals);
-}
-
-static double get(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(o, key);
-
-	return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
 /* Sums over the lists' reports; *goodput_share of the mean rate. */
@@ -410,21 +312,6 @@ static double first_number(const char *name)
 	return v;
 }
 
-static void describe(struct record *r)
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	struct utsname u;
-
-	if (!f || !fgets(r->boot, sizeof(r->boot), f))
-		r->boot[0] = '\0';
-	r->boot[strcspn(r->boot, "\n")] = '\0';
-	if (f)
-		fclose(f);
-	if (!uname(&u))
-		snprintf(r->kernel, sizeof(r->kernel), "%.63s", u.release);
-	r->calibration = calibrate();
-}
-
 static void measure(struct record *r)
 {
 	struct objective o = { .goodput = number("w_goodput") };
@@ -472,28 +359,5 @@ static void measure(struct record *r)
 
 int main(int argc, char *argv[])
 {
-	struct record r;
-	json_t *o;
-	char *line;
-
-	if (argc != 3 && argc != 5) {
-		fputs("usage: cell JOB DIRECTORY [failed|absent TEXT]\n", stderr);
-		return 1;
-	}
-	read_job(argv[1]);
-	dir = argv[2];
-	record_init(&r, atoll(text("run")));
-	describe(&r);
-	if (argc == 3)
-		measure(&r);
-	else
-		record_fail(&r, "%s", argv[4]);
-	if (argc == 5 && !strcmp(argv[3], "absent"))
-		r.state = RECORD_ABSENT;
-	o = r.no_memory ? NULL : record_json(&r);
-	line = o ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
-	if (!line)
-		die("out of memory");
-	printf("RECORD %s\n", line);
-	return fflush(stdout) ? 1 : 0;
+	return job_main(argc, argv, measure);
 }

@@ -136,4 +136,29 @@ static int print_record(const struct record *r)
 	return fflush(stdout) ? 1 : 0;
 }
 
+/* PROGRAM JOB DIRECTORY [failed|absent TEXT]: what main() returns. */
+static int job_main(int argc, char *argv[], void (*measure)(struct record *r))
+{
+	struct record r;
+	int status;
+
+	if (argc != 3 && argc != 5) {
+		fprintf(stderr, "usage: %s JOB DIRECTORY [failed|absent TEXT]\n", argv[0]);
+		return 1;
+	}
+	read_job(argv[1]);
+	job.dir = argv[2];
+	record_init(&r, atoll(text("run")));
+	describe(&r);
+	if (argc == 3)
+		measure(&r);
+	else
+		record_fail(&r, "%s", argv[4]);
+	if (argc == 5 && !strcmp(argv[3], "absent"))
+		r.state = RECORD_ABSENT;
+	status = print_record(&r);
+	record_free(&r);
+	return status;
+}
+
 #endif

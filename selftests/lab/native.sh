@@ -214,7 +214,7 @@ measure()
 	in_ns snd taskset -c "${all_cpus[0]}" $lab/rr send $address $requests_port $requests_per_s "$seconds" \
 		$requests_flows > "$tmpdir/requests" &
 	requests=$!
-	{ time taskset -c "${all_cpus[0]}" $lab/loadgen send --plan "$arrivals" --to $address --port $flows_port \
+	{ time taskset -c "${all_cpus[0]}" $lab/loadgen send --plan "$arrivals.dctcp" --to $address --port $flows_port \
 		--netns "$ns_snd" --drain 2 --times "$tmpdir/times" > "$tmpdir/load"; } 2> "$tmpdir/sender" &
 	flows=$!
 	wait $requests || failed=1

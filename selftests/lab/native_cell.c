@@ -386,24 +386,5 @@ static void measure(struct record *r)
 
 int main(int argc, char *argv[])
 {
-	struct record r;
-	int status;
-
-	if (argc != 3 && argc != 5) {
-		fputs("usage: native_cell JOB DIRECTORY [failed|absent TEXT]\n", stderr);
-		return 1;
-	}
-	read_job(argv[1]);
-	job.dir = argv[2];
-	record_init(&r, atoll(text("run")));
-	describe(&r);
-	if (argc == 3)
-		measure(&r);
-	else
-		record_fail(&r, "%s", argv[4]);
-	if (argc == 5 && !strcmp(argv[3], "absent"))
-		r.state = RECORD_ABSENT;
-	status = print_record(&r);
-	record_free(&r);
-	return status;
+	return job_main(argc, argv, measure);
 }

@@ -83,7 +83,8 @@ static void remove_orphans(void)
 		closedir(d);
 }
 
-void block_arrivals_path(const struct block *b, const struct store_run *run, char *path, size_t size)
+/* What the arrivals of a run's workload, configuration and trial are called, without the lists' names. */
+static void block_arrivals_path(const struct block *b, const struct store_run *run, char *path, size_t size)
 {
 	snprintf(path, size, "%s/%u-%u-%u-%llu", b->dir, run->workload, run->configuration, run->trial,
 		 (unsigned long long)run->seed);
@@ -101,6 +102,37 @@ int block_write_arrivals(const struct block *b, const struct store_run *run, str
 		return 0;
 	return arrivals_write(&p->workload[run->workload].w, c->value[LAB_RATE] * 1e6,
 			      c->value[LAB_SECONDS], run->seed, path, e);
+}
+
+int block_job(const struct block *b, const struct store_run *run, FILE **ret, struct sl_err *e)
+{
+	const struct objective *o = &b->r->plan->objective;
+	const struct lab_configuration *c = &b->r->plan->configuration[run->configuration];
+	char path[PATH_MAX + 64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%lld.job", b->dir, (long long)run->id);
+	f = fopen(path, "we");
+	if (!f)
+		return sl_err(e, -errno, "cannot write %s: %s", path, strerror(errno));
+	fprintf(f, "run=%lld\nseed=%llu\n", (long long)run->id, (unsigned long long)run->seed);
+	for (int k = 0; k < LAB_KEYS; k++)
+		if (lab_key_rows[k].words)
+			fprintf(f, "%s=%s\n", lab_key_rows[k].name, lab_key_rows[k].words[(int)c->value[k]]);
+		else
+			fprintf(f, "%s=%.10g\n", lab_key_rows[k].name, c->value[k]);
+	for (int i = 0; i < FLOW_CLASSES; i++)
+		fprintf(f, "w_%s=%.10g\n", flow_class_name(i), o->class[i]);
+	block_arrivals_path(b, run, path, sizeof(path));
+	fprintf(f, "w_goodput=%.10g\narrivals=%s\n", o->goodput, path);
+	*ret = f;
+	return 0;
+}
+
+int block_job_end(FILE *f, const struct store_run *run, struct sl_err *e)
+{
+	return fclose(f) ? sl_err(e, -errno, "cannot write the job of run %lld: %s", (long long)run->id,
+				  strerror(errno)) : 0;
 }
 
 static int write_files(struct block *b, struct sl_err *e)

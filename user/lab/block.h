@@ -14,6 +14,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "lab/runner.h"
@@ -51,9 +52,13 @@ struct block {
 	unsigned int begun;
 };
 
-/* What the arrivals of a run's workload, configuration and trial are called, without the lists' names. */
-void block_arrivals_path(const struct block *b, const struct store_run *run, char *path, size_t size);
-/* The lists, unless they are there. */
+/*
+ * The file of a run, with what all executors tell: run, seed, the configuration's keys, the objective's weights (w_CLASS,
+ * w_goodput) and arrivals, the lists' path without their names. The executor adds its own.
+ */
+int block_job(const struct block *b, const struct store_run *run, FILE **ret, struct sl_err *e);
+int block_job_end(FILE *f, const struct store_run *run, struct sl_err *e);
+/* The lists that the runs of a workload, configuration and trial have in common, unless they are there. */
 int block_write_arrivals(const struct block *b, const struct store_run *run, struct sl_err *e);
 
 /* Does what is to be done, as runner_run(). */

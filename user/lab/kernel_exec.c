@@ -4,7 +4,6 @@
  * its runs on a network of namespaces. Lists of arrivals are by workload, configuration and trial, which
  * all policies have in common.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,30 +25,16 @@ static int write_job(const struct block *b, const struct store_run *run, struct 
 {
 	static const char *const means[] = { "qdisc", "threshold", "model", "learn", "choice" };
 	const struct plan *p = b->r->plan;
-	const struct lab_configuration *c = &p->configuration[run->configuration];
 	const struct lab_policy *q = &p->policy[run->policy].p;
-	char path[PATH_MAX + 64], arrivals[PATH_MAX + 64];
 	FILE *f;
+	const int r = block_job(b, run, &f, e);
 
-	block_arrivals_path(b, run, arrivals, sizeof(arrivals));
-	snprintf(path, sizeof(path), "%s/%lld.job", b->dir, (long long)run->id);
-	f = fopen(path, "we");
-	if (!f)
-		return sl_err(e, -errno, "cannot write %s: %s", path, strerror(errno));
-	fprintf(f, "run=%lld\nmeans=%s\nqdisc='%s'\nk_bytes=%.0f\nseed=%llu\n", (long long)run->id,
-		means[q->means], q->qdisc, q->means == LAB_THRESHOLD ? q->number : 0,
-		(unsigned long long)run->seed);
-	for (int k = 0; k < LAB_KEYS; k++)
-		if (lab_key_rows[k].words)
-			fprintf(f, "%s=%s\n", lab_key_rows[k].name, lab_key_rows[k].words[(int)c->value[k]]);
-		else
-			fprintf(f, "%s=%.10g\n", lab_key_rows[k].name, c->value[k]);
+	if (r)
+		return r;
+	fprintf(f, "means=%s\nqdisc='%s'\nk_bytes=%.0f\nseries=%u\nmodel=%s/%u.model\n", means[q->means],
+		q->qdisc, q->means == LAB_THRESHOLD ? q->number : 0, p->series, b->dir, run->policy);
 	write_phases(f, &p->workload[run->workload].w);
-	for (int i = 0; i < FLOW_CLASSES; i++)
-		fprintf(f, "w_%s=%.10g\n", flow_class_name(i), p->objective.class[i]);
-	fprintf(f, "w_goodput=%.10g\nseries=%u\narrivals=%s\nmodel=%s/%u.model\n",
-		p->objective.goodput, p->series, arrivals, b->dir, run->policy);
-	return fclose(f) ? sl_err(e, -errno, "cannot write %s: %s", path, strerror(errno)) : 0;
+	return block_job_end(f, run, e);
 }
 
 static int write_files(const struct block *b, const struct store_run *run, struct sl_err *e)
