@@ -87,15 +87,16 @@ idle_percent()
 
 # Another process keeps CPU 0 busy, the flows are slow: a rule does not have to learn what to do.
 # Where CPU 1 is busy with something else, too, there is nothing that it could do.
-test_greedy()
+#	test_rule POLICY REASON
+test_rule()
 {
-	local hog name="a rule moves buckets off the busiest CPU"
+	local hog name="a rule moves buckets off the busiest CPU: $1"
 
 	in_ns snd tc qdisc add dev eth0 root tbf rate 50mbit burst 64k latency 50ms
 	check_err $? "the load cannot be slowed down"
 	start taskset -c 0 bash -c 'while :; do :; done'
 	hog=$pid
-	policy=greedy
+	policy=$1
 	echo "max_flows = 0" | conf_with
 	policy=
 	daemon_start in_ns rcv
@@ -112,7 +113,7 @@ test_greedy()
 	some_moved
 	check_err $? "no bucket moved: $($sluice status)"
 	$sluice agent show |
-		grep -q "$dev bucket [0-9]* *cpu 0 -> 1: from the busiest CPU.*guard: allowed"
+		grep -q "$dev bucket [0-9]* *cpu 0 -> 1: $2.*guard: allowed"
 	check_err $? "no move with its reason: $($sluice agent show)"
 	[ "$($sluice -j agent show | jq .steer.moves)" -ge 1 ]
 	check_err $? "no moves are counted: $($sluice -j agent show)"
@@ -371,7 +372,9 @@ test_checksum_offload()
 }
 
 setup || skip_all "cannot set up the namespaces"
-test_greedy
+test_rule greedy "from the busiest CPU"
+test_rule rsspp "the fewest objects that balance the load"
+test_rule p2c "power of two choices"
 run_test test_moves "buckets change their CPU under TCP traffic"
 run_test test_kill_9 "kill -9: learned targets lapse, traffic goes on"
 run_test test_adopts "a restarted daemon adopts the program"

@@ -158,7 +158,7 @@ steer()
 	rps) mask && rps "$mask" 0 ;;
 	rfs) mask && rps "$mask" 4096 ;;
 	hash) load_program ;;
-	greedy) load_program && run_daemon greedy none ;;
+	greedy|rsspp|p2c) load_program && run_daemon "$steering" none ;;
 	tree) load_program && run_daemon greedy shipped ;;
 	agent) load_program && run_daemon learn none ;;
 	*) echo "unknown"; return 1 ;;

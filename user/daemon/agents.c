@@ -41,19 +41,26 @@ static int new_agents(const struct settings *s, struct ecn_agent **ecn, struct s
 /* Of its average of loads the latest interval has a fifth, as was best on simulated CPUs. */
 #define GREEDY_EWMA	0.2
 
-/* NULL where it is not asked for. */
+/* NULL where no rule is asked for. */
 static int new_greedy(const struct settings *s, struct steer_policy **ret, struct sl_err *e)
 {
+	const struct steer_policy_ops *ops = &steer_policy_ewma;
 	struct steer_policy_config c;
 
 	*ret = NULL;
-	if (s->steer_policy != STEER_POLICY_GREEDY)
+	if (s->steer_policy == STEER_POLICY_LEARN || s->steer_policy == STEER_POLICY_STATIC)
 		return 0;
+	if (s->steer_policy == STEER_POLICY_RSSPP)
+		ops = &steer_policy_rsspp;
+	else if (s->steer_policy == STEER_POLICY_P2C)
+		ops = steer_policy_find("p2c", e);
+	if (!ops)
+		return -ENOENT;
 	steer_policy_config_default(&c);
 	c.seed = s->seed;
 	c.tuning.ewma = GREEDY_EWMA;
 	c.tuning.max_moves = s->steer_max_moves;
-	return steer_policy_new(&steer_policy_ewma, &c, ret, e);
+	return steer_policy_new(ops, &c, ret, e);
 }
 
 static bool names_steer_model(const struct settings *s)

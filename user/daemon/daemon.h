@@ -232,7 +232,7 @@ struct daemon {
 	struct policies *policies;	/* NULL: [ecn] policy is a rule, or nobody */
 	uint32_t ecn_start_crc;		/* of what the agent started from; 0: nothing */
 	struct steer_agent *steer_agent;
-	struct steer_policy *greedy;	/* of [steer] policy = greedy */
+	struct steer_policy *greedy;	/* of a [steer] policy that is a rule */
 	uint32_t steer_model_crc;	/* of the model that it started from; 0: none */
 	uint64_t next_checkpoint_ns, checkpoint_ns;
 	bool checkpoint_failed;

@@ -137,9 +137,9 @@ static const struct config_row rows[] = {
 	     "Sojourn time that the fct reward counts as one unit of delay."),
 
 	WORD("steer", "policy", steer_policy, steer_deciders, "greedy",
-	     "Who moves buckets and flows: the agent, or a rule that averages their loads and takes "
-	     "from the busiest CPU what lowers the highest load most; or nobody, and they stay where "
-	     "the baseline has them."),
+	     "Who moves buckets and flows: the agent; a rule that averages their loads and takes "
+	     "from the busiest CPU what lowers the highest load most; the solver after RSS++; power of "
+	     "two choices; or nobody, and they stay where the baseline has them."),
 	TEXT("steer", "model", steer_model, check_path, "none",
 	     "File of a model made by \"sluice train steer\", from which the agent starts and goes on "
 	     "learning. A checkpoint that began with the same model goes before it."),

@@ -24,8 +24,12 @@ enum ecn_policy { ECN_POLICY_LEARN, ECN_POLICY_BDP, ECN_POLICY_FIXED, ECN_POLICY
 #define ECN_POLICY_NAMES { "learn", "bdp", "fixed", "model", NULL }
 /* Which qdiscs are controlled: auto, or those of one kind, enum ecn_kind + ECN_CHOICE_FIRST. */
 enum ecn_choice { ECN_CHOICE_AUTO, ECN_CHOICE_FIRST };
-enum steer_decider { STEER_POLICY_LEARN, STEER_POLICY_GREEDY, STEER_POLICY_STATIC };
-#define STEER_POLICY_NAMES { "learn", "greedy", "static", NULL }
+/* The agent; rules, which steer_policy.h has; nobody. */
+enum steer_decider {
+	STEER_POLICY_LEARN, STEER_POLICY_GREEDY, STEER_POLICY_RSSPP, STEER_POLICY_P2C,
+	STEER_POLICY_STATIC,
+};
+#define STEER_POLICY_NAMES { "learn", "greedy", "rsspp", "p2c", "static", NULL }
 
 /* [guard], what trials and the watch go by; guard/trial.h says what the numbers mean. */
 struct settings_trials {

@@ -91,8 +91,10 @@ static void record(struct daemon *d, const struct link *l, const struct steer_mo
 			 OBJECT_INDEX(m->id));
 	}
 	snprintf(one.change, sizeof(one.change), "cpu %u -> %u", m->from, m->to);
-	if (d->greedy)
+	if (d->settings.steer_policy == STEER_POLICY_GREEDY)
 		snprintf(one.reason, sizeof(one.reason), "from the busiest CPU to the idlest");
+	else if (d->greedy)
+		snprintf(one.reason, sizeof(one.reason), "%s", d->greedy->ops->text);
 	else
 		snprintf(one.reason, sizeof(one.reason), "%s, value %+.3f against staying",
 			 m->explored ? "exploring" : "best", (double)m->gain);

@@ -57,6 +57,8 @@ static const struct row rows[] = {
 	STEERING("rfs", LAB_DEFAULT, "receive flow steering, to the CPU of who reads"),
 	STEERING("hash", LAB_BASELINE, "the XDP program without a daemon: buckets by the flows' hash"),
 	STEERING("greedy", LAB_BASELINE, "the daemon's rule: the move that lowers the highest load most"),
+	STEERING("rsspp", LAB_BASELINE, "the daemon with the solver after RSS++"),
+	STEERING("p2c", LAB_BASELINE, "the daemon with power of two choices"),
 	STEERING("tree", LAB_LEARNED, "the rule, and the built-in tree places new flows"),
 	STEERING("agent", LAB_ONLINE, "the daemon's agent, from scratch in each run"),
 	{ "oracle", LAB_ORACLE, LAB_CHOICE, { true, false, false }, 2, 1, 20, NULL,
