@@ -76,6 +76,12 @@ test_policies()
 	check_err $? "arrivals are not the same for all policies"
 	clean
 	check_err $? "something is left: $(orphans) $(blocks)"
+	$sluice lab report "$tmpdir/a.db" > "$tmpdir/report"
+	check_err $? "no report"
+	# Of one workload: against the reference, which has no pairs with itself, and means.
+	[ "$(awk '/^Ways of steering/ { on = 1 } on && $2 == "baseline" && $3 == 0 { print $1 }' "$tmpdir/report" |
+		sort -u)" = hash ] && [ "$(grep -c '^rsspp ' "$tmpdir/report")" = 2 ]
+	check_err $? "the report: $(cat "$tmpdir/report")"
 }
 
 # Without the program: loading it is what takes its time.

@@ -22,6 +22,7 @@ tap_done=1	# no TAP here
 dev=sn$$
 address=10.7.0.2 flows_port=5000 requests_port=5001 requests_per_s=500 requests_flows=16
 sluice=build/sluice lab=build/selftests/lab
+counters=instructions,LLC-misses
 
 say() { echo "native: $*"; }
 cannot() { say "$*"; exit 1; }
@@ -39,6 +40,7 @@ setup()
 		cannot "build/sluice and its tests are not built: make all tests"
 	ensure_bpffs
 	read -ra all_cpus <<< "$(online_cpus)"
+	has_counters=$(perf stat -x, -a -e $counters true 2>&1 | grep -E '^[0-9]+,')
 	# What belongs to the whole host is put back.
 	for tool in net.core.netdev_budget net.core.rps_sock_flow_entries; do
 		defer sysctl -qw "$tool=$(sysctl -n $tool)"
@@ -208,9 +210,14 @@ snapshot()
 
 measure()
 {
-	local requests flows failed=0 TIMEFORMAT='sender %U %S'
+	local requests flows counts='' failed=0 TIMEFORMAT='sender %U %S'
 
 	snapshot 0
+	# Of the whole host: it cannot be told beforehand who takes part.
+	if [ -n "$has_counters" ]; then
+		perf stat -x, -a -e $counters -o "$tmpdir/counters" sleep "$seconds" &
+		counts=$!
+	fi
 	in_ns snd taskset -c "${all_cpus[0]}" $lab/rr send $address $requests_port $requests_per_s "$seconds" \
 		$requests_flows > "$tmpdir/requests" &
 	requests=$!
@@ -219,6 +226,7 @@ measure()
 	flows=$!
 	wait $requests || failed=1
 	wait $flows || failed=1
+	[ -z "$counts" ] || wait "$counts"
 	snapshot 1
 	return $failed
 }
@@ -228,7 +236,7 @@ one_run()
 	local why status
 
 	. "$block/$run.job"
-	rm -f "$tmpdir"/{times,load,requests,sender,why} "$tmpdir"/{tasks,cpu,softnet,tcp,dev,steer}.*
+	rm -f "$tmpdir"/{times,load,requests,sender,why,counters} "$tmpdir"/{tasks,cpu,softnet,tcp,dev,steer}.*
 	daemon='' threads='' loaded='' spread=0
 	# Not in a subshell: it starts processes.
 	steer > "$tmpdir/why" 2>&1

@@ -10,6 +10,7 @@
  *	cpu.I softnet.I		/proc/stat, /proc/net/softnet_stat
  *	tcp.I dev.I		the sender's netstat and /proc/net/dev
  *	steer.I			"sluice -j cpu show", where there is the program
+ *	counters		of "perf stat -x,", where the machine has them
  *
  *	native_cell JOB DIRECTORY			what was measured
  *	native_cell JOB DIRECTORY failed|absent TEXT	why nothing was
@@ -352,6 +353,23 @@ static double reordered(const char *name)
 	return sum;
 }
 
+/* Of the whole host, in the run's seconds. */
+static void add_counter(struct record *r, double t1_s, const char *name, const char *event)
+{
+	FILE *f = open_in("counters");
+	double value = NAN, v;
+	char line[256], seen[64];
+
+	/* Value, unit, event, and more. What is not counted has words for a value. */
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lf,%*[^,],%63[^,]", &v, seen) == 2 ||
+		    sscanf(line, "%lf,,%63[^,]", &v, seen) == 2)
+			value = strcmp(seen, event) ? value : v;
+	if (f)
+		fclose(f);
+	record_whole(r, name, "", t1_s, value, 0);
+}
+
 static void measure(struct record *r)
 {
 	struct objective o = { .goodput = number("w_goodput") };
@@ -374,8 +392,8 @@ static void measure(struct record *r)
 	add_cpus(r, t1_s);
 	add_steering(r, t1_s);
 	record_whole(r, "reordered_packets", "", t1_s, reordered("tcp.1") - reordered("tcp.0"), packets);
-	record_absent(r, "llc_misses", t1_s);
-	record_absent(r, "instructions", t1_s);
+	add_counter(r, t1_s, "llc_misses", "LLC-misses");
+	add_counter(r, t1_s, "instructions", "instructions");
 	record_absent(r, "memory_bandwidth_bps", t1_s);
 	e = objective_measure(&o, &flows, goodput, t1_s, r);
 	flow_list_free(&flows);

@@ -282,6 +282,11 @@ struct report_pictures {
 /* With everything for a page, or with what a terminal shows. -ENOMEM. */
 int report_doc(const struct report *r, bool page, struct doc **ret, struct report_pictures *pictures);
 void report_ladder_table(struct doc *d, const struct report *r);
+/* --- report_steer.c: a campaign of the native lab, which has no thresholds ----------------- */
+
+bool report_is_steering(const struct report_data *d);
+void report_steering(struct doc *d, const struct report *r);
+
 void report_opportunity_tables(struct doc *d, const struct report *r);
 void report_landscape(struct doc *d, const struct report *r, struct report_pictures *pictures);
 void report_behaviour(struct doc *d, const struct report *r);

@@ -237,6 +237,13 @@ static void campaign(struct doc *doc, const struct report *r, bool page,
 	char buf[REPORT_TEXT], mean[REPORT_TEXT], most[REPORT_TEXT];
 
 	books(doc, d);
+	if (report_is_steering(d)) {
+		endpoint(doc, r);
+		report_steering(doc, r);
+		if (page)
+			report_outcomes(doc, r);
+		return;
+	}
 	opportunity(doc, r);
 	endpoint(doc, r);
 	captured(doc, r);
