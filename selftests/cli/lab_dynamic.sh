@@ -42,6 +42,40 @@ test_transitions()
 	check_err $? "a model that is named has no row"
 }
 
+# Parts of the host that are taken away are gone, and the order of oracle, static and default holds.
+test_ablations()
+{
+	dynamic "$tmpdir/a" ablations
+	check_err $? "$(cat "$tmpdir/err")"
+	jq -e '.tables[0].rows | (map({ (.system): . }) | add) as $s |
+		$s.oracle["over oracle, %"].mean == 0 and $s.default["over default, %"].mean == 0 and
+		$s.default["new, %"] > 0 and $s.default["fallback, %"] > 0 and
+		$s["no novelty test"]["new, %"] == 0 and $s["no novelty test"]["fallback, %"] == 0 and
+		$s.default["static\u0027s turn, %"] > 0 and
+		$s["best static of all parts"]["over oracle, %"].mean > 0' "$tmpdir/a" > /dev/null
+	check_err $? "$(jq -c '.tables[0].rows[]' "$tmpdir/a")"
+}
+
+test_novel()
+{
+	dynamic "$tmpdir/n" novel
+	check_err $? "$(cat "$tmpdir/err")"
+	jq -e '.tables[0].rows | (map({ (.traffic): . }) | add) as $s |
+		$s["64 endless flows"]["new, %"] > 50 and $s["64 endless flows"]["fallback, %"] > 0 and
+		$s.web["new, %"] < 50' "$tmpdir/n" > /dev/null
+	check_err $? "$(jq -c '.tables[0].rows[] | [.traffic, .["new, %"]]' "$tmpdir/n")"
+}
+
+# Flows are slower beside another tenant's, whoever decides.
+test_interference()
+{
+	dynamic "$tmpdir/i" interference
+	check_err $? "$(cat "$tmpdir/err")"
+	jq -e '[.tables[] | .rows[] | .["first slower, %"].mean, .["second slower, %"].mean] |
+		length == 40 and all(. != null) and (map(select(. > 0)) | length) > 30' "$tmpdir/i" > /dev/null
+	check_err $? "$(jq -c '.tables[].rows[]' "$tmpdir/i")"
+}
+
 test_refused()
 {
 	refused "which dynamic test" lab dynamic
@@ -55,5 +89,8 @@ test_refused()
 }
 
 run_test test_transitions "transitions: oracle, what is kept, and the seed"
+run_test test_ablations "ablations: what is taken away is gone"
+run_test test_novel "novel traffic: the test finds what is unlike"
+run_test test_interference "interference: tenants are told apart"
 run_test test_refused "what does not fit is refused"
 tap_end

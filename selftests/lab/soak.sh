@@ -104,7 +104,7 @@ minute()
 	done
 	soak_wait || return 1
 	status=$(ask -j status) && agent=$(ask -j agent show) || return 1
-	policy=$(build/sluice -j policy show) || policy={}
+	policy=$(build/sluice -j policy show 2> /dev/null) || policy={}
 	printf '%d\t%d\t%s\t%s\t%s\t%s\n' "$n" $((n % ${#traffic[@]})) "$(soak_pairs)" \
 		"$(jq -r '"\(.epochs) \(.epochs_skipped) \(.epochs_late_us.p50) \(.epochs_late_us.p99)"' <<< "$status")" \
 		"$(jq -r "$soak_agent" <<< "$agent")" \
