@@ -162,6 +162,10 @@ vary()
 	done
 }
 
+# A daemon decides when a queue has traffic. What runs for days has decided before the first flow comes, so in runs of
+# seconds some small packets come first, whatever the policy.
+warm_up() { in_ns snd0 ping -q -c 20 -i 0.02 -s 1000 $LAB_TO > /dev/null; }
+
 # send LIST NAMESPACES CC PORT ELEPHANTS
 send()
 {
@@ -226,6 +230,7 @@ one_run()
 		daemon > "$tmpdir/why" || { job failed "the daemon does not start: $(tail -n 1 "$tmpdir/why")"
 			[ -z "$lab_daemon" ] || stop_pid "$lab_daemon"; return; }
 	fi
+	warm_up || { job failed "the path does not answer"; [ -z "$lab_daemon" ] || stop_pid "$lab_daemon"; return; }
 	if measure; then
 		why=
 		[ -z "$lab_daemon" ] || lab_sluice -j policy show > "$tmpdir/policy" 2>&1 || why="the daemon has died"
