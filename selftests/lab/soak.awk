@@ -57,7 +57,7 @@ END {
 	for (i = 1; i < n; i++)
 		rate[i] = decisions[i] - decisions[i - 1]
 
-	printf "\n%-44s %s\n", "minutes", n " of " minutes
+	printf "\n%-44s %s\n", "minutes", int(last_s / 60 + 1) " of " minutes ", in " n " periods"
 	printf "%-44s %d, %d, %d (peak)\n", "memory, KiB: first, last", first_rss, last_rss, peak
 	moments(rise, warm, last_m)
 	grows = count > 1 && mean - half > 0 && last_rss > first_rss + 1024
@@ -88,7 +88,7 @@ END {
 		if ((i in regret) && ((i + 2 * h) in regret)) drift[i] = regret[i + 2 * h] - regret[i]
 	moments(drift, 0, 2 * h)
 	drifts = count > 5 && mean - half > 0
-	if (count > 1) printf "%-44s %s\n", "its drift, second half less first", interval("")
+	if (count > 1) printf "%-44s %s a pair\n", "its drift, second half less first", interval("")
 	else printf "%-44s too few minutes\n", "its drift, second half less first"
 
 	verdict = "sound"

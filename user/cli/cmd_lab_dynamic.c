@@ -9,6 +9,7 @@
 #include "cli/lab_args.h"
 #include "lab/dynamic_test.h"
 
+#define NUMBERS		4	/* options that take one */
 #define COLUMNS		16
 #define CELL		96
 #define SEEDS		5
@@ -92,7 +93,7 @@ struct dynamic_args {
 	struct lab_progress progress;
 	struct model model[DYNAMIC_MODELS];
 	const char *name[DYNAMIC_MODELS];
-	uint64_t seeds, first_seed, jobs;
+	uint64_t seeds, first_seed, jobs, minutes;
 	dynamic_experiment *run;
 };
 
@@ -118,10 +119,11 @@ static int parse(const struct cli *cli, int argc, char **argv, struct dynamic_ar
 	const struct {
 		const char *option;
 		uint64_t *to, min, max;
-	} number[] = {
+	} number[NUMBERS] = {
 		{ "seeds", &a->seeds, 1, DYNAMIC_SEEDS },
 		{ "first-seed", &a->first_seed, 0, 1 << 29 },	/* thresholds are chosen beyond */
 		{ "jobs", &a->jobs, 1, 64 },
+		{ "minutes", &a->minutes, 4, 10080 },
 	};
 	int r = CLI_OK;
 
@@ -134,11 +136,11 @@ static int parse(const struct cli *cli, int argc, char **argv, struct dynamic_ar
 	for (int i = 1; r == CLI_OK && i < argc; i++) {
 		size_t k = 0;
 
-		while (k < 3 && (strncmp(argv[i], "--", 2) || strcmp(argv[i] + 2, number[k].option)))
+		while (k < NUMBERS && (strncmp(argv[i], "--", 2) || strcmp(argv[i] + 2, number[k].option)))
 			k++;
-		if (k < 3 && i + 1 == argc)
+		if (k < NUMBERS && i + 1 == argc)
 			return cli_usage(cli, "%s needs a value", argv[i]);
-		if (k < 3)
+		if (k < NUMBERS)
 			r = cli_take_number(cli, number[k].option, argv[++i], number[k].min, number[k].max,
 					    number[k].to);
 		else if (!strcmp(argv[i], "--quick"))
@@ -163,6 +165,7 @@ static int experiment(const struct cli *cli, struct dynamic_args *a)
 	a->o.par = (struct par){ a->jobs, lab_progress_tick, &a->progress };
 	a->o.seeds = a->seeds;
 	a->o.first_seed = a->first_seed;
+	a->o.minutes = a->minutes;
 	a->o.model = a->model;
 	a->o.name = a->name;
 	lab_progress_begin(&a->progress, "runs");
@@ -178,7 +181,7 @@ static int experiment(const struct cli *cli, struct dynamic_args *a)
 
 int cmd_lab_dynamic(struct cli *cli, int argc, char **argv)
 {
-	static struct dynamic_args a = { .first_seed = FIRST_SEED };
+	static struct dynamic_args a = { .first_seed = FIRST_SEED, .minutes = DYNAMIC_MINUTES };
 	int r;
 
 	a.jobs = sysconf(_SC_NPROCESSORS_ONLN);

@@ -134,7 +134,7 @@ static const struct cli_command commands[] = {
 	  "lab export DATABASE [-o FILE]\n"
 	  "lab report DATABASE [--aa DATABASE] [-o PAGE.html]\n"
 	  "lab dynamic transitions|novel|interference|ablations [MODEL...] [--seeds N]\n"
-	  "            [--first-seed S] [--jobs N] [--quick]\n"
+	  "            [--first-seed S] [--jobs N] [--minutes N] [--quick]\n"
 	  "lab list\n",
 	  "campaigns: workloads, configurations and policies by a plan, into a database" },
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What each part of the host is worth: one long scene, whose traffic is another every five minutes, some of it
+ * What each part of the host is worth: one long scene of twice twelve kinds of traffic, some of it
  * such as no model was made from; and the host with its defaults, then with one thing otherwise at a time.
- * Costs are of minutes, over an oracle that has each part's best threshold at once; against the
+ * Costs are of fifths of a part, over an oracle that has each part's best threshold at once; against the
  * default they are compared seed by seed.
  */
 #include <errno.h>
@@ -17,6 +17,7 @@
 
 #define KINDS_MAX	16
 #define SYSTEMS_MAX	(24 + DYNAMIC_MODELS)
+#define PART_WINDOWS	5
 #define STEPS_PER_EPOCH	0.2		/* one a second */
 #define BACKGROUND_S	600.0		/* [learn] background_minutes */
 
@@ -29,7 +30,7 @@ static const char *const quick_names[] = { "request-response", "mixed-ecn", "web
 enum { ORACLE, BEST_STATIC, GUARD_STATIC, DEFAULT };	/* the first systems */
 
 struct outcome_of {
-	double over[DYNAMIC_WINDOWS];	/* ln J by minute */
+	double over[DYNAMIC_WINDOWS];	/* ln J by window */
 	unsigned int windows;
 	double novel, fallback, static_turns;	/* shares */
 	double candidates, trials, promoted, taken_back;
@@ -174,7 +175,7 @@ static const struct outcome_of *of(const struct experiment *x, size_t system, si
 	return &x->out[system * x->o->seeds + seed];
 }
 
-/* Mean ln of one system's J over another's; of minutes of one kind of traffic, or kind -1 of all. */
+/* Mean ln of one system's J over another's; of windows with one kind of traffic, or kind -1 of all. */
 static double over(const struct experiment *x, size_t system, size_t other, size_t seed, int kind)
 {
 	const struct outcome_of *a = of(x, system, seed), *b = of(x, other, seed);
@@ -241,7 +242,7 @@ static json_t *tell(const struct experiment *x)
 		json_array_append_new(rows, row(x, i));
 	for (size_t i = 0; i < x->kinds; i++)
 		json_array_append_new(kinds, kind_row(x, i));
-	snprintf(title, sizeof(title), "%g minutes, other traffic every %g s, %u seeds",
+	snprintf(title, sizeof(title), "%g minutes, other traffic each %g s, %u seeds",
 		 x->scene.length_s / 60, x->scene.part[0].length_s, x->o->seeds);
 	return json_pack("{s:s s:i s:[o o]}", "what", "ablations", "seeds", (int)x->o->seeds, "tables",
 			 dynamic_table(title, rows), dynamic_table("over oracle, %, by traffic", kinds));
@@ -267,10 +268,11 @@ static void choose_static(struct experiment *x)
 
 static void lay_out(struct experiment *x)
 {
-	const double length_s = x->o->quick ? 10 : 300;
+	const unsigned int rounds = x->o->quick ? 1 : 2;
+	const double length_s = x->o->quick ? 10 : x->o->minutes * 60 / (x->kinds * rounds);
 
-	x->scene.window_s = x->o->quick ? 5 : 60;
-	x->scene.parts = x->kinds * (x->o->quick ? 1 : 2);
+	x->scene.window_s = length_s / PART_WINDOWS;
+	x->scene.parts = x->kinds * rounds;
 	x->scene.length_s = x->scene.parts * length_s;
 	for (size_t i = 0; i < x->scene.parts; i++)
 		x->scene.part[i] = (struct dynamic_part){ &x->w[i % x->kinds], i * length_s, length_s,

@@ -21,7 +21,7 @@
 
 #define NS		1e9
 #define NO_LOAD		1e-12
-#define PIECES_MAX	256	/* of alternating phases, in one part */
+#define PIECES_MAX	512	/* of alternating phases, in one part */
 #define OTHER_PATH	1.001	/* alike ones would be one, and tenants not told apart */
 #define INCAST_SHARE	0.1	/* of the rate, together (workloads.h) */
 
