@@ -181,7 +181,7 @@ static int experiment(const struct cli *cli, struct dynamic_args *a)
 
 int cmd_lab_dynamic(struct cli *cli, int argc, char **argv)
 {
-	static struct dynamic_args a = { .first_seed = FIRST_SEED, .minutes = DYNAMIC_MINUTES };
+	static struct dynamic_args a = { .first_seed = FIRST_SEED };
 	int r;
 
 	a.jobs = sysconf(_SC_NPROCESSORS_ONLN);

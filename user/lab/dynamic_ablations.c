@@ -18,6 +18,7 @@
 #define KINDS_MAX	16
 #define SYSTEMS_MAX	(24 + DYNAMIC_MODELS)
 #define PART_WINDOWS	5
+#define MINUTES		120
 #define STEPS_PER_EPOCH	0.2		/* one a second */
 #define BACKGROUND_S	600.0		/* [learn] background_minutes */
 
@@ -269,7 +270,8 @@ static void choose_static(struct experiment *x)
 static void lay_out(struct experiment *x)
 {
 	const unsigned int rounds = x->o->quick ? 1 : 2;
-	const double length_s = x->o->quick ? 10 : x->o->minutes * 60 / (x->kinds * rounds);
+	const double length_s = x->o->quick ? 10 :
+				(x->o->minutes > 0 ? x->o->minutes : MINUTES) * 60 / (x->kinds * rounds);
 
 	x->scene.window_s = length_s / PART_WINDOWS;
 	x->scene.parts = x->kinds * rounds;

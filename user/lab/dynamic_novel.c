@@ -4,7 +4,7 @@
  * novelty test, over the best static threshold; how much of its decisions the test gives to the static
  * policy; and what learning makes of it as time goes on. "Known" traffic stands beside it for comparison.
  *
- * A learner has converged when its cost of a minute is within 10 % of the oracle's, to stay.
+ * A learner has converged when its cost of a window (a twentieth of the run) is within 10 % of the oracle's, to stay.
  */
 #include <errno.h>
 #include <math.h>
@@ -18,6 +18,8 @@
 #define KINDS		8
 #define SYSTEMS_MAX	(8 + DYNAMIC_MODELS)
 #define CONVERGED	0.10
+#define MINUTES		20
+#define WINDOWS		20
 #define STEPS		1.0	/* gradient steps an epoch of those that learn */
 
 /* What differs from the table's: none of these are among the mixes that the built-in models were made from. */
@@ -242,8 +244,8 @@ static int prepare(struct experiment *x, struct sl_err *e)
 		r = sl_err(e, -ENOMEM, "out of memory");
 	if (r)
 		return r;
-	x->scene.length_s = x->o->quick ? 20 : 1200;
-	x->scene.window_s = x->o->quick ? 5 : 60;
+	x->scene.length_s = x->o->quick ? 20 : (x->o->minutes > 0 ? x->o->minutes : MINUTES) * 60;
+	x->scene.window_s = x->scene.length_s / WINDOWS;
 	add_systems(x);
 	r = dynamic_references(&x->o->par, &x->scene, x->w, KINDS, x->o->quick ? 1 : 3,
 			       x->o->quick ? 10 : 60, x->ref);

@@ -15,7 +15,6 @@
 
 #define DYNAMIC_MODELS	8
 #define DYNAMIC_SEEDS	64
-#define DYNAMIC_MINUTES	120
 #define DYNAMIC_FIXED	0.25	/* [guard] static */
 #define DYNAMIC_CONFIDENCE 0.95	/* [guard] confidence */
 
@@ -23,7 +22,7 @@ struct dynamic_options {
 	struct par par;
 	unsigned int seeds;
 	uint64_t first_seed;
-	double minutes;		/* of the ablations' scene */
+	double minutes;		/* of a scene of novel and ablations; 0: 20 and 120 */
 	bool quick;		/* everything as short as it can be and still run */
 	/* The caller's: models beside or in the place of the built-in ones. */
 	const struct model *model;
