@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Traffic that is like nothing a model was made from: what the model costs there at once, with and without the
- * novelty test, over the best static threshold; how much of its decisions the test gives to the static
+ * Traffic that is like nothing a model was made from: what the model costs there at once, with and
+ * without the novelty test, over the best static threshold; how much of its decisions the test gives to the static
  * policy; and what learning makes of it as time goes on. "Known" traffic stands beside it for comparison.
  *
- * A learner has converged when its cost of a window (a twentieth of the run) is within 10 % of the oracle's, to stay.
+ * A learner has converged when its cost of a window (a twentieth of the run) is within 10 % of the
+ * oracle's, to stay.
  */
 #include <errno.h>
 #include <math.h>
@@ -22,7 +23,7 @@
 #define WINDOWS		20
 #define STEPS		1.0	/* gradient steps an epoch of those that learn */
 
-/* What differs from the table's: none of these are among the mixes that the built-in models were made from. */
+/* What differs from the table's. Of the mixes of the built-in models none is like those not "known". */
 static const struct {
 	const char *name, *workload;
 	bool known;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The experiments of dynamic.h. Each gives tables as JSON, {"what", "seeds", "tables": [{"title", "rows"}]},
- * whose rows are objects in the order of their columns; a value is a word, a number, null (there is none),
+ * The experiments of dynamic.h. Each gives tables as JSON,
+ * {"what", "seeds", "tables": [{"title", "rows"}]}, whose rows are objects in the order of their columns; a value is a word, a number, null (there is none),
  * or {"mean", "low", "high"}, the 95 % interval of a bootstrap over seeds (stats.h). Seeds are of arrivals
  * and of whatever learns; thresholds that a result is compared with were chosen on other arrivals.
  */
@@ -40,8 +40,8 @@ int dynamic_ablations(const struct dynamic_options *o, json_t **ret, struct sl_e
 /* 100 Mbit/s, 2 ms, epochs of 50 ms. */
 struct dynamic_scene dynamic_network(void);
 /*
- * A tenth of the rate, ten times the time: the same C * RTT in packets, and hours of it can be simulated. Epochs
- * are of 10 RTT.
+ * A tenth of the rate, ten times the time: the same C * RTT in packets, and hours of it can be
+ * simulated. Epochs are of 10 RTT.
  */
 struct dynamic_scene dynamic_network_slow(void);
 /* The host with its defaults, without learning in the background. */
