@@ -110,12 +110,12 @@ test_killed()
 	kernel_plan > "$tmpdir/k.plan"
 	$sluice lab run "$tmpdir/k.plan" "$tmpdir/k.db" 2> /dev/null &
 	pid=$!
-	busywait 20000 begun k
+	busywait 60000 begun k
 	check_err $? "it does not begin"
 	kill -9 $pid
 	wait $pid 2> /dev/null
 	# The directory is the runner's, who had no time for it.
-	busywait 10000 no_orphans
+	busywait 30000 no_orphans
 	check_err $? "namespaces are left: $(orphans)"
 	blocks | xargs -r rm -rf
 	$sluice lab run "$tmpdir/k.plan" "$tmpdir/k.db" 2> "$tmpdir/err"
