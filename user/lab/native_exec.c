@@ -8,6 +8,7 @@
 #include "lab/block.h"
 
 #define SCRIPT		"selftests/lab/native.sh"
+#define CLEANUP_S	"120"	/* after it was told to stop */
 
 static int write_files(const struct block *b, const struct store_run *run, struct sl_err *e)
 {
@@ -25,7 +26,7 @@ static void command(const struct block *b, const char *limit_s, const char *word
 {
 	*words++ = "timeout";
 	*words++ = "-k";
-	*words++ = "20";
+	*words++ = CLEANUP_S;
 	*words++ = limit_s;
 	*words++ = SCRIPT;
 	*words = b->dir;
