@@ -109,7 +109,7 @@ static void test_held_out(void **state)
 	assert_int_equal(report_best(&d, report_is_static, pick), 0);
 	assert_int_equal(pick[0], 1);
 	assert_int_equal(pick[3], 1);
-	assert_int_equal(report_oracle(&d, pick), 0);
+	assert_int_equal(report_oracle(&d, cost, pick), 0);
 	assert_int_equal(pick[0], 2);
 	assert_int_equal(pick[1], 3);
 	assert_int_equal(pick[3], 1);
@@ -140,7 +140,7 @@ static void test_contrast(void **state)
 	near(weight, 3);
 	near(k.weight[0], 0.25);
 	near(k.weight[k.pairs - 1], 0.125);
-	assert_int_equal(report_contrast_interval(&k, &s), 0);
+	report_contrast_interval(&k, &s);
 	near(s.mean, 5.0 / 3);
 	report_contrast_free(&k);
 
@@ -149,13 +149,20 @@ static void test_contrast(void **state)
 	assert_int_equal(report_contrast(&d, cost, some, b, use, &k), 0);
 	assert_int_equal(k.pairs, 7);
 	assert_int_equal(k.cases, 2);
-	assert_int_equal(k.level, LEVEL_FAMILIES);
+	assert_int_equal(k.level, LEVEL_TRIALS);	/* two families say nothing of a third */
 	report_contrast_free(&k);
 
-	use[0] = use[1] = false;
+	use[0] = false;
 	assert_int_equal(report_contrast(&d, cost, a, b, use, &k), 0);
 	assert_int_equal(k.level, LEVEL_CASES);
-	assert_int_equal(k.units, 2);
+	assert_int_equal(k.units, 3);
+	report_contrast_free(&k);
+	/* Two cases: a trial is the mean of both. */
+	use[1] = false;
+	assert_int_equal(report_contrast(&d, cost, a, b, use, &k), 0);
+	assert_int_equal(k.level, LEVEL_TRIALS);
+	assert_int_equal(k.units, TRIALS - SELECT);
+	near(k.list[0], 3);
 	report_contrast_free(&k);
 	/* Picked, but with nothing measured: not a level of its own. */
 	set(3, 1, 0, TRIALS, NAN);
@@ -166,7 +173,7 @@ static void test_contrast(void **state)
 	use[2] = false;
 	assert_int_equal(report_contrast(&d, cost, a, b, use, &k), 0);
 	assert_int_equal(k.level, LEVEL_NONE);
-	assert_int_equal(report_contrast_interval(&k, &s), 0);
+	report_contrast_interval(&k, &s);
 	assert_true(isnan(s.mean));
 	report_contrast_free(&k);
 }

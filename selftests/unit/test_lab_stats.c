@@ -137,55 +137,85 @@ static void test_holm(void **state)
 	assert_int_equal(stats_holm(few, 0), 0);
 }
 
-/* The intervals hold what they promise, also of few units; the plain bootstrap's do not (0.88). */
-static void test_bootstrap(void **state)
+static void test_interval(void **state)
 {
-	struct stats_interval s, again;
-	unsigned int covered = 0, above = 0;
-	double v[200];
+	struct stats_interval s;
+
+	(void)state;
+	stats_interval_mean(x, N, &s);
+	/* stats.t.interval(.95, 7, np.mean(x), stats.sem(x)), and of .9 */
+	near(s.mean, 3.75, 1e-12);
+	near(s.low, 2.457156808596, 1e-9);
+	near(s.high, 5.042843191404, 1e-9);
+	near(s.upper, 4.785848739641, 1e-9);
+	near(s.mean - s.lower, s.upper - s.mean, 1e-12);
+	stats_interval_mean(x, 1, &s);
+	near(s.mean, x[0], 0);
+	assert_true(isnan(s.low) && isnan(s.high) && isnan(s.lower) && isnan(s.upper));
+	stats_interval_mean(x, 0, &s);
+	assert_true(isnan(s.mean) && isnan(s.low));
+}
+
+/* The intervals hold what they promise, of a handful of units above all. */
+static void test_coverage(void **state)
+{
+	struct stats_interval s;
 	struct rng rng;
 
 	(void)state;
 	rng_seed(&rng, 11);
-	for (int i = 0; i < 200; i++)
-		v[i] = 5 + rng_normal(&rng);
-	assert_int_equal(stats_bootstrap_mean(v, 200, 1, &s), 0);
-	near(s.mean, stats_mean(v, 200), 1e-12);
-	near(s.high - s.low, 2 * 1.96 * stats_cv(v, 200) * s.mean / sqrt(200), 0.02);
-	near(s.upper - s.lower, 2 * 1.645 * stats_cv(v, 200) * s.mean / sqrt(200), 0.02);
-	assert_int_equal(stats_bootstrap_mean(v, 200, 1, &again), 0);
-	near(again.low, s.low, 0);
+	for (size_t n = 2; n <= 8; n += 2) {
+		unsigned int covered = 0, above = 0, ratio = 0;
 
-	for (int k = 0; k < 300; k++) {
-		for (int i = 0; i < 8; i++)
-			v[i] = rng_normal(&rng);
-		assert_int_equal(stats_bootstrap_mean(v, 8, k, &s), 0);
-		covered += s.low <= 0 && s.high >= 0;
-		above += s.upper >= 0;
+		for (int k = 0; k < 1000; k++) {
+			double a[8], b[8];
+
+			for (size_t i = 0; i < n; i++) {
+				a[i] = rng_normal(&rng);
+				b[i] = 10 + rng_normal(&rng);
+			}
+			stats_interval_mean(a, n, &s);
+			covered += s.low <= 0 && s.high >= 0;
+			above += s.upper >= 0;
+			for (size_t i = 0; i < n; i++)
+				a[i] += 0.5 * b[i];
+			stats_interval_ratio(a, b, n, &s);
+			/* Unbounded is an interval, too. */
+			ratio += isnan(s.low) || (s.low <= 0.5 && s.high >= 0.5);
+		}
+		assert_in_range(covered, 925, 975);	/* 950 expected, standard deviation 7 */
+		assert_in_range(above, 925, 975);
+		assert_in_range(ratio, 925, 1000);
 	}
-	assert_in_range(covered, 266, 300);	/* 0.91 here */
-	assert_in_range(above, 266, 300);
-
-	assert_int_equal(stats_bootstrap_mean(v, 1, 1, &s), 0);
-	near(s.mean, v[0], 0);
-	assert_true(isnan(s.low) && isnan(s.upper));
-	assert_int_equal(stats_bootstrap_mean(v, 0, 1, &s), 0);
-	assert_true(isnan(s.mean));
 }
 
 static void test_ratio(void **state)
 {
-	const double a[] = { 1, 2, 3, 4 }, b[] = { 2, 4, 6, 8 }, mixed[] = { 1, -1.5, 0.2, 0.1 };
+	const double a[] = { 1, 2, 3, 4 }, b[] = { 2, 4, 6, 8 }, mixed[] = { 1, -1.5, 0.2, 0.1 },
+		     weak[] = { 1, -0.9, 0.2, 0.1 };
 	struct stats_interval s;
 
 	(void)state;
-	assert_int_equal(stats_bootstrap_ratio(a, b, 4, 1, &s), 0);
+	stats_interval_ratio(a, b, 4, &s);
 	near(s.mean, 0.5, 1e-12);
-	near(s.low, 0.5, 1e-12);
-	near(s.high, 0.5, 1e-12);
-	/* A share of what may as well be nothing has no value. */
-	assert_int_equal(stats_bootstrap_ratio(a, mixed, 4, 1, &s), 0);
+	near(s.low, 0.5, 1e-7);
+	near(s.high, 0.5, 1e-7);
+	/* r where abs(np.mean(y - r x)) / stats.sem(y - r x) = stats.t.ppf(.975, 7), and .95 */
+	stats_interval_ratio(y, x, N, &s);
+	near(s.mean, 2.0 / 3, 1e-12);
+	near(s.low, 0.535625979608, 1e-9);
+	near(s.high, 0.836385811782, 1e-9);
+	near(s.lower, 0.561208575408, 1e-9);
+	near(s.upper, 0.795810415807, 1e-9);
+	/* A share of what may as well be nothing has no bounds, of less than nothing no value. */
+	stats_interval_ratio(a, weak, 4, &s);
+	near(s.mean, 25, 1e-9);
+	assert_true(isnan(s.low) && isnan(s.upper));
+	stats_interval_ratio(a, mixed, 4, &s);
 	assert_true(isnan(s.mean) && isnan(s.low));
+	stats_interval_ratio(a, b, 1, &s);
+	near(s.mean, 0.5, 0);
+	assert_true(isnan(s.low));
 }
 
 static void test_units(void **state)
@@ -236,7 +266,7 @@ int main(void)
 		cmocka_unit_test(test_moments), cmocka_unit_test(test_correlations),
 		cmocka_unit_test(test_kaplan_meier), cmocka_unit_test(test_signs),
 		cmocka_unit_test(test_false_alarms), cmocka_unit_test(test_holm),
-		cmocka_unit_test(test_bootstrap), cmocka_unit_test(test_ratio),
+		cmocka_unit_test(test_interval), cmocka_unit_test(test_coverage), cmocka_unit_test(test_ratio),
 		cmocka_unit_test(test_units), cmocka_unit_test(test_clusters),
 	};
 

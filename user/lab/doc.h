@@ -26,6 +26,14 @@ void doc_key(struct doc *d, char tone, const char *key, const char *format, ...)
 /* Cells are separated by tabs; a row is that of the last table. */
 void doc_table(struct doc *d, const char *columns);
 void doc_row(struct doc *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The answer in a sentence or two; the figures that matter, each with a title and what it means. */
+void doc_answer(struct doc *d, char tone, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void doc_tile(struct doc *d, char tone, const char *title, const char *big, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+/* A word of the report and its meaning; those in a row are folded into one box, on the page alone. */
+void doc_word(struct doc *d, const char *word, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void doc_pre(struct doc *d, const char *text);
 void doc_svg(struct doc *d, const char *caption, const char *svg);
 

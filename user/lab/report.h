@@ -18,8 +18,8 @@
  *	captured	(static - policy) / (static - oracle), of logarithms
  *	loss		policy / static - 1
  *
- * Intervals are over families where there are two or more, else over cases, else over trials. The
- * tests are over runs: could the sign of each paired difference as well be the other?
+ * Intervals are over families where there are three or more, else over cases (three), else over
+ * trials. The tests are over runs: could the sign of each paired difference as well be the other?
  */
 #ifndef SLUICE_LAB_REPORT_H
 #define SLUICE_LAB_REPORT_H
@@ -40,12 +40,17 @@
 #define REPORT_MAYBE		0.15	/* below: it has not */
 #define REPORT_CLEAR		0.10	/* opportunity whose interval lies above is worth capturing */
 #define REPORT_MARGIN		0.05	/* loss that is none; near enough to the oracle */
+#define REPORT_UNITS		3	/* families or cases to have an interval over them, at least */
 #define REPORT_FRESH		10	/* trials to estimate by, at least */
 #define REPORT_CV		0.05	/* of J, at most, for an instrument that resolves the margin */
 #define REPORT_NAME		LAB_POLICY_MAX
 
+#define REPORT_OPEN		1	/* one is */
+#define REPORT_OPEN_SELECT	2	/* of a trial that selects */
+
 struct report_case {
-	char name[2 * REPORT_NAME];	/* the workload, and the configuration where there are several */
+	/* The workload, and of the configuration what is not the same in all. */
+	char name[2 * REPORT_NAME], workload_name[REPORT_NAME], setting[REPORT_NAME];
 	int64_t workload, configuration;
 	size_t family;
 	bool test;
@@ -66,6 +71,12 @@ struct report_metric {
 	double *value;			/* as cells */
 };
 
+/* The threshold in force in an interval of a run: as near to single decisions as the record goes. */
+struct report_interval_k {
+	size_t at;			/* cell, as report_at() */
+	double k_bytes;
+};
+
 /* Everything of the database that is looked at, in arrays by case, policy, trial. */
 struct report_data {
 	char plan[REPORT_NAME], executor[16], endpoint[REPORT_NAME], candidate[REPORT_NAME],
@@ -73,11 +84,15 @@ struct report_data {
 	bool aa;
 	double weight[5];		/* of the objective */
 	size_t cases, policies, trials, families, metrics;
+	size_t reached;			/* trials of which half or more is done */
 	struct report_case *c;
 	struct report_policy *p;
 	char (*family)[REPORT_NAME];
 	struct report_metric *m;
 	double *cost;			/* ln J; NAN: there is none */
+	struct report_interval_k *k;
+	size_t ks;
+	unsigned char *open;		/* by case and policy: REPORT_OPEN..., of runs still to be done */
 	double *endpoint_cost;		/* ln of the endpoint's metric, where low is good */
 	size_t runs, valid, pending, no_cost, censored_cost, attempts, interrupted, clock_steps;
 	size_t looks, test_evaluations, boots;
@@ -96,6 +111,8 @@ static inline size_t report_at(const struct report_data *d, size_t c, size_t p, 
 int report_read(sqlite3 *db, const char *path, struct report_data **ret, struct sl_err *e);
 void report_data_free(struct report_data *d);	/* accepts NULL */
 size_t report_metric_find(const struct report_data *d, const char *name);	/* or d->metrics */
+/* ln of a metric, such that low is good, as cost; of one that is not there all NAN. To be freed. */
+double *report_costs(const struct report_data *d, size_t m);
 /* Mean ln J of a cell over trials [from, to); NAN: none. */
 double report_mean(const struct report_data *d, size_t c, size_t p, size_t from, size_t to);
 /* Of a metric. */
@@ -121,7 +138,7 @@ size_t report_grid(const struct report_data *d, size_t *step);
 size_t report_halve(const struct report_data *d, const double *cost, const bool *use,
 		    report_which *which, size_t select);
 /* By case: the oracle's; the best of "which" as a policy that has not seen the family. */
-int report_oracle(const struct report_data *d, size_t *pick);
+int report_oracle(const struct report_data *d, const double *cost, size_t *pick);
 int report_best(const struct report_data *d, report_which *which, size_t *pick);
 
 /* --- report_judge.c: how much better, and is that sure? ---------------------------------- */
@@ -140,7 +157,7 @@ struct report_contrast {
 int report_contrast(const struct report_data *d, const double *cost, const size_t *a,
 		    const size_t *b, const bool *use, struct report_contrast *ret);
 void report_contrast_free(struct report_contrast *c);
-int report_contrast_interval(const struct report_contrast *c, struct stats_interval *ret);
+void report_contrast_interval(const struct report_contrast *c, struct stats_interval *ret);
 /* Of the units that both have: sum of a over sum of b. */
 int report_contrast_ratio(const struct report_contrast *a, const struct report_contrast *b,
 			  struct stats_interval *ret);
@@ -150,6 +167,8 @@ enum report_verdict { VERDICT_NONE, VERDICT_HOLDS, VERDICT_LOSES, VERDICT_UNDECI
 const char *report_band_name(enum report_band b);
 const char *report_verdict_name(enum report_verdict v);
 enum report_band report_band(double opportunity);
+/* Pairs of runs that it takes to have that many units, if each has as many as now. */
+size_t report_pairs_needed(size_t units_needed, size_t units, size_t pairs);
 
 /* (best baseline - oracle) / best baseline somewhere. */
 struct report_opportunity {
@@ -168,20 +187,38 @@ struct report_rung {
 	enum report_level level;
 	struct stats_interval over, loss, captured;	/* captured.mean NAN: nothing to capture */
 	enum report_verdict verdict;		/* on the loss */
+	size_t units, pairs;			/* that the loss is of */
 	size_t units_needed;			/* undecided: families, cases or trials; 0: more do not help */
 	double p;				/* of no difference to best static, after Holm */
-	double same, near;			/* share of runs with the oracle's threshold; within 5 % of its J */
+	/* Share of decisions whose threshold is the oracle's, or one within 5 % of its J there. */
+	double same, alike;
+	double near;				/* share of runs within 5 % of the oracle's J in the same trial */
 	double own;				/* share of decisions that were its own; NAN: not recorded */
 	double inference_ns, cv;
+};
+
+/* The same question of a metric: its own oracle and best baseline, and what J's candidate does to it. */
+struct report_goal {
+	char name[REPORT_NAME];
+	struct report_opportunity o;
+	size_t baseline;			/* REPORT_NONE: none */
+	struct stats_interval loss;		/* the candidate against best static, both as chosen by J */
+	enum report_level loss_level;
 };
 
 struct report_result {
 	size_t *oracle, *best_static, *best_baseline;	/* by case */
 	bool *headline;				/* the cases that count: of the test, if there are any */
 	bool held_out;
+	const char *best_baseline_name;		/* that of the cases that count */
 	struct report_opportunity all, *by_case, *by_family;
 	struct report_rung *rung;
 	size_t rungs, fresh;			/* trials to estimate by */
+	struct report_goal *goal;
+	size_t goals;
+	/* Who learns, by family that counts; family[i] of part[i]. */
+	struct report_rung *part;
+	size_t *part_family, parts;
 	/* captured where the family's opportunity lies above REPORT_CLEAR, of the candidate */
 	size_t clear_families;
 	struct stats_interval clear_captured;
@@ -191,11 +228,21 @@ struct report_result {
 	struct stats_interval endpoint;		/* candidate / reference - 1 */
 	enum report_level endpoint_level;
 	enum report_verdict endpoint_verdict;
-	size_t endpoint_units, endpoint_pairs;
+	size_t endpoint_units, endpoint_units_now, endpoint_pairs;
 	double endpoint_p;
 };
+int report_opportunity_of(const struct report_data *d, const double *cost, const size_t *oracle,
+			  const size_t *baseline, const bool *use, struct report_opportunity *ret);
+/* All of a rung over these cases, but for Holm. */
+int report_climb(const struct report_data *d, const struct report_result *r, const bool *use,
+		 struct report_rung *rung);
 int report_judge(const struct report_data *d, struct report_result **ret);
 void report_result_free(struct report_result *r);	/* accepts NULL */
+
+/* --- report_goals.c: the same for what operators call performance, and by family --------- */
+
+int report_goals(const struct report_data *d, struct report_result *r);
+int report_by_family(const struct report_data *d, struct report_result *r);
 
 /* --- report_aa.c: what the instrument shows where there is nothing ------------------------ */
 
@@ -281,6 +328,10 @@ struct report_pictures {
 };
 /* With everything for a page, or with what a terminal shows. -ENOMEM. */
 int report_doc(const struct report *r, bool page, struct doc **ret, struct report_pictures *pictures);
+void report_head(struct doc *d, const struct report *r);
+void report_endpoint(struct doc *d, const struct report *r);
+void report_words(struct doc *d, const struct report *r);
+void report_notes(struct doc *d, const struct report *r);
 void report_ladder_table(struct doc *d, const struct report *r);
 /* --- report_steer.c: a campaign of the native lab, which has no thresholds ----------------- */
 
@@ -290,6 +341,7 @@ void report_steering(struct doc *d, const struct report *r);
 void report_opportunity_tables(struct doc *d, const struct report *r);
 void report_landscape(struct doc *d, const struct report *r, struct report_pictures *pictures);
 void report_behaviour(struct doc *d, const struct report *r);
+void report_measured(struct doc *d, const struct report *r);
 void report_outcomes(struct doc *d, const struct report *r);
 void report_instrument(struct doc *d, const struct report *r, struct report_pictures *pictures);
 
@@ -300,6 +352,7 @@ void report_plot_curves(struct doc *d, const struct report *r, struct report_pic
 void report_plot_copies(struct doc *d, const struct report *r, struct report_pictures *pictures);
 
 #define REPORT_TEXT	64
+#define REPORT_CASES_BRIEF	12	/* more are not for a terminal */
 /* "1.2 [0.3, 2.1]", times scale; "-" where there is none. */
 const char *report_interval(char buf[REPORT_TEXT], const struct stats_interval *s, double scale);
 const char *report_number(char buf[REPORT_TEXT], const char *format, double v);

@@ -137,7 +137,7 @@ static double opportunity(const struct report_data *d, size_t *a, size_t *b, con
 
 	for (size_t c = 0; c < d->cases; c++)
 		b[c] = best;
-	if (report_oracle(d, a) || report_contrast(d, d->cost, a, b, use, &k))
+	if (report_oracle(d, d->cost, a) || report_contrast(d, d->cost, a, b, use, &k))
 		return NAN;
 	n = k.units;
 	for (size_t i = 0; i < n; i++)

@@ -91,8 +91,8 @@ static size_t costs_of(const struct report_data *d, size_t c, size_t p, size_t f
 /* A policy whose runs of a case differ far more than the others' do. */
 static void erratic(const struct report_data *d, size_t c, double *v, struct report_patterns *p)
 {
-	double *sd = malloc((d->policies + 1) * sizeof(*sd)), usual;
-	size_t n = 0;
+	double *sd = malloc((d->policies + 1) * sizeof(*sd)), usual, worst = 0;
+	size_t n = 0, too_many = 0, at = 0;
 
 	if (!sd || d->select < 3) {
 		free(sd);
@@ -105,20 +105,31 @@ static void erratic(const struct report_data *d, size_t c, double *v, struct rep
 			sd[n++] = stats_sd(v, runs);
 	}
 	usual = stats_quantile(sd, n, 0.5);
+	/* The worst of the case: neighbours on the grid are much alike. */
 	for (size_t k = 0; n > 2 && k < d->policies; k++) {
 		const size_t runs = costs_of(d, c, k, 0, d->select, v);
 		const double own = runs > 2 ? stats_sd(v, runs) : 0;
+
+		/* Below a per cent nobody minds. */
+		too_many += own > VARIANCE * usual && own > 0.01;
+		if (own > worst) {
+			worst = own;
+			at = k;
+		}
+	}
+	if (too_many) {
+		const size_t k = at;
+		const double own = worst;
 		struct report_finding *f;
 		double *rest;
 		size_t fresh, others = 0;
 		double pv;
 
-		/* Below a per cent nobody minds. */
-		if (!(own > VARIANCE * usual && own > 0.01))
-			continue;
 		rest = malloc((d->policies * d->trials + 1) * sizeof(*rest));
-		if (!rest)
-			break;
+		if (!rest) {
+			free(sd);
+			return;
+		}
 		for (size_t o = 0; o < d->policies; o++) {
 			const size_t got = o == k ? 0 : costs_of(d, c, o, d->select, d->trials, v);
 			const double m = stats_mean(v, got);
@@ -130,8 +141,13 @@ static void erratic(const struct report_data *d, size_t c, double *v, struct rep
 		pv = stats_variance_test(v, fresh, rest, others);
 		f = add(p, isnan(pv) ? -1 : pv < 0.01);
 		if (f) {
+			char also[80] = "";
+
+			if (too_many > 1)
+				snprintf(also, sizeof(also), " (and those of %zu more over %.0f times)",
+					 too_many - 1, VARIANCE);
 			snprintf(f->what, sizeof(f->what), "%s: runs of %s differ %.0f times as much "
-				 "as the usual policy's", d->c[c].name, d->p[k].name, own / usual);
+				 "as the usual policy's%s", d->c[c].name, d->p[k].name, own / usual, also);
 			snprintf(f->check, sizeof(f->check), "F test in the other trials: p = %.2g", pv);
 		}
 		free(rest);
@@ -350,7 +366,7 @@ static int failure(const struct report_data *d, const struct report_result *r, s
 		one[c] = false;
 		if (err)
 			break;
-		err = report_contrast_interval(&x, &s);
+		report_contrast_interval(&x, &s);
 		out->cases += x.pairs > 0;
 		lost[c] = x.pairs && s.lower > log1p(REPORT_MARGIN);
 		if (lost[c]) {
@@ -374,18 +390,19 @@ static int failure(const struct report_data *d, const struct report_result *r, s
 		    sizeof(out->how));
 		if (octaves == out->lost) {
 			out->octaves = stats_mean(octave, octaves);
-			out->octaves_sd = octaves > 1 ? stats_sd(octave, octaves) : 0;
+			out->octaves_sd = stats_sd(octave, octaves);
 		}
 		if (isnan(out->octaves)) {
 			snprintf(out->fix, sizeof(out->fix), "it has no threshold to compare");
-		} else if (fabs(out->octaves) < 0.5 && out->octaves_sd < 0.5) {
+		} else if (fabs(out->octaves) < 0.5 && !(out->octaves_sd >= 0.5)) {
 			snprintf(out->fix, sizeof(out->fix), "its K is the oracle's on average: it is "
 				 "something else, as how it gets there");
 		} else {
 			const double left = mended(d, r, g->pick[out->worst], k, out->octaves, lost);
 
-			snprintf(out->fix, sizeof(out->fix), "K times %.2g would leave it %.0f %% over "
-				 "the oracle there, instead of %.0f %%: %s", exp2(-out->octaves),
+			snprintf(out->fix, sizeof(out->fix), "K times %.*f would leave it %.0f %% over "
+				 "the oracle there, instead of %.0f %%: %s", out->octaves < -3 ? 0 :
+				 out->octaves > 1 ? 3 : 1, exp2(-out->octaves),
 				 100 * left, 100 * expm1(total / pairs),
 				 left <= REPORT_MARGIN ? "yes, by a factor" :
 				 out->octaves_sd > 1 ? "no, it errs in different directions or degrees" :

@@ -75,16 +75,49 @@ static json_t *ladder(const struct report *r)
 
 	for (size_t i = 0; i < r->r->rungs; i++) {
 		const struct report_rung *x = &r->r->rung[i];
-		json_t *o = json_pack("{s:s s:s s:I s:o s:o s:o s:s s:o s:o s:o s:o s:o s:o s:o}",
+		json_t *o = json_pack("{s:s s:s s:I s:o s:o s:o s:s s:o s:o s:o s:o s:o s:o s:o s:o}",
 			"policy", x->name, "role", x->policy ? lab_role_name(x->policy->role) : "chosen",
 			"cases", (json_int_t)x->cases, "over_oracle", interval(&x->over), "loss",
 			interval(&x->loss), "captured", interval(&x->captured), "verdict",
 			report_verdict_name(x->verdict), "needed",
 			x->units_needed ? json_pack("{s:I s:s}", "n", (json_int_t)x->units_needed, "of",
 						    report_level_name(x->level)) : json_null(),
-			"p", real(x->p), "same_k", real(x->same), "near_oracle", real(x->near), "own",
+			"p", real(x->p), "same_k", real(x->same), "alike_k", real(x->alike),
+			"near_oracle", real(x->near), "own",
 			real(x->own), "cv", real(x->cv), "inference_ns", real(x->inference_ns));
 
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *by_family(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->r->parts; i++) {
+		const struct report_rung *x = &r->r->part[i];
+
+		json_array_append_new(list, json_pack("{s:s s:s s:I s:o s:o s:o s:s s:o}",
+			"family", r->d->family[r->r->part_family[i]], "policy", x->name, "cases",
+			(json_int_t)x->cases, "over_oracle", interval(&x->over), "loss",
+			interval(&x->loss), "captured", interval(&x->captured), "verdict",
+			report_verdict_name(x->verdict), "own", real(x->own)));
+	}
+	return list;
+}
+
+static json_t *goals(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->r->goals; i++) {
+		const struct report_goal *g = &r->r->goal[i];
+		json_t *o = opportunity(&g->o);
+
+		json_object_set_new(o, "goal", json_string(g->name));
+		json_object_set_new(o, "best_baseline", name(r->d, g->baseline));
+		json_object_set_new(o, "candidate_loss", interval(&g->loss));
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -188,6 +221,8 @@ json_t *report_json(const struct report *r)
 		json_object_set_new(doc, "cases", cases(r));
 		json_object_set_new(doc, "families", families(r));
 		json_object_set_new(doc, "ladder", ladder(r));
+		json_object_set_new(doc, "by_family", by_family(r));
+		json_object_set_new(doc, "goals", goals(r));
 		json_object_set_new(doc, "patterns", patterns(r));
 	}
 	if (r->aa)

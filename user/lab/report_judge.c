@@ -38,6 +38,11 @@ enum report_band report_band(double opportunity)
 	       opportunity >= REPORT_MAYBE ? BAND_MAYBE : BAND_NO_GO;
 }
 
+size_t report_pairs_needed(size_t units_needed, size_t units, size_t pairs)
+{
+	return units ? (units_needed * pairs + units - 1) / units : 0;
+}
+
 /* --- differences of two picks -------------------------------------------------------------- */
 
 static bool both(const size_t *a, const size_t *b, const bool *use, size_t c)
@@ -62,20 +67,20 @@ static size_t pairs_in(const struct report_data *d, const double *cost, const si
 	return n;
 }
 
+/* Two families say next to nothing of a third one: then it is the cases, or the trials. */
 static enum report_level level_of(const struct report_data *d, const double *cost, const size_t *a,
 				  const size_t *b, const bool *use)
 {
-	size_t cases = 0, family = REPORT_NONE;
-	bool families = false;
+	size_t cases = 0, families = 0;
 
-	for (size_t c = 0; c < d->cases; c++) {
-		if (!pairs_in(d, cost, a, b, use, c))
-			continue;
-		cases++;
-		families |= family != REPORT_NONE && family != d->c[c].family;
-		family = d->c[c].family;
+	for (size_t f = 0; f < d->families; f++) {
+		const size_t before = cases;
+
+		for (size_t c = 0; c < d->cases; c++)
+			cases += d->c[c].family == f && pairs_in(d, cost, a, b, use, c);
+		families += cases > before;
 	}
-	return families ? LEVEL_FAMILIES : cases > 1 ? LEVEL_CASES :
+	return families >= REPORT_UNITS ? LEVEL_FAMILIES : cases >= REPORT_UNITS ? LEVEL_CASES :
 	       cases ? LEVEL_TRIALS : LEVEL_NONE;
 }
 
@@ -83,6 +88,12 @@ static size_t units_of(const struct report_data *d, enum report_level level)
 {
 	return level == LEVEL_FAMILIES ? d->families : level == LEVEL_CASES ? d->cases :
 	       level == LEVEL_TRIALS ? d->trials : 0;
+}
+
+/* The n-th value of a mean. */
+static void add_to_mean(double *mean, size_t n, double v)
+{
+	*mean = n == 1 ? v : *mean + (v - *mean) / n;
 }
 
 /* Means of cases are means of their trials, means of families those of their cases. */
@@ -96,9 +107,11 @@ int report_contrast(const struct report_data *d, const double *cost, const size_
 		.pair = malloc(all * sizeof(double)), .weight = malloc(all * sizeof(double)),
 	};
 	size_t *cases_in = calloc(d->families + 1, sizeof(*cases_in));
+	size_t *cases_at = calloc(d->trials + 1, sizeof(*cases_at));
 
-	if (!k.unit || !k.list || !k.pair || !k.weight || !cases_in) {
+	if (!k.unit || !k.list || !k.pair || !k.weight || !cases_in || !cases_at) {
 		free(cases_in);
+		free(cases_at);
 		report_contrast_free(&k);
 		return -ENOMEM;
 	}
@@ -115,7 +128,7 @@ int report_contrast(const struct report_data *d, const double *cost, const size_
 			if (isnan(v))
 				continue;
 			if (k.level == LEVEL_TRIALS)
-				k.unit[t] = v;
+				add_to_mean(&k.unit[t], ++cases_at[t], v);
 			k.pair[k.pairs++] = v;
 			sum += v;
 		}
@@ -128,12 +141,8 @@ int report_contrast(const struct report_data *d, const double *cost, const size_
 		sum /= k.pairs - first;
 		if (k.level == LEVEL_CASES)
 			k.unit[c] = sum;
-		if (k.level == LEVEL_FAMILIES) {
-			double *u = &k.unit[d->c[c].family];
-			const size_t n = cases_in[d->c[c].family];
-
-			*u = n == 1 ? sum : *u + (sum - *u) / n;
-		}
+		if (k.level == LEVEL_FAMILIES)
+			add_to_mean(&k.unit[d->c[c].family], cases_in[d->c[c].family], sum);
 	}
 	/* A family weighs the same, however many cases it has. */
 	for (size_t c = 0, i = 0; k.level == LEVEL_FAMILIES && c < d->cases; c++) {
@@ -146,6 +155,7 @@ int report_contrast(const struct report_data *d, const double *cost, const size_
 		if (!isnan(k.unit[i]))
 			k.list[k.units++] = k.unit[i];
 	free(cases_in);
+	free(cases_at);
 	*ret = k;
 	return 0;
 }
@@ -159,9 +169,9 @@ void report_contrast_free(struct report_contrast *k)
 	*k = (struct report_contrast){ 0 };
 }
 
-int report_contrast_interval(const struct report_contrast *k, struct stats_interval *ret)
+void report_contrast_interval(const struct report_contrast *k, struct stats_interval *ret)
 {
-	return stats_bootstrap_mean(k->list, k->units, SEED, ret);
+	stats_interval_mean(k->list, k->units, ret);
 }
 
 int report_contrast_ratio(const struct report_contrast *a, const struct report_contrast *b,
@@ -169,7 +179,7 @@ int report_contrast_ratio(const struct report_contrast *a, const struct report_c
 {
 	double *x, *y;
 	size_t n = 0;
-	int r;
+	int r = 0;
 
 	*ret = (struct stats_interval){ NAN, NAN, NAN, NAN, NAN };
 	if (a->level != b->level)
@@ -182,7 +192,10 @@ int report_contrast_ratio(const struct report_contrast *a, const struct report_c
 			y[n++] = b->unit[i];
 		}
 	}
-	r = x && y ? stats_bootstrap_ratio(x, y, n, SEED, ret) : -ENOMEM;
+	if (x && y)
+		stats_interval_ratio(x, y, n, ret);
+	else
+		r = -ENOMEM;
 	free(x);
 	free(y);
 	return r;
@@ -224,20 +237,26 @@ static enum report_verdict verdict(const struct report_contrast *k, const struct
 
 /* --- what is to be won ---------------------------------------------------------------------- */
 
-static int opportunity(const struct report_data *d, const struct report_result *r, const bool *use,
-		       struct report_opportunity *ret)
+int report_opportunity_of(const struct report_data *d, const double *cost, const size_t *oracle,
+			  const size_t *baseline, const bool *use, struct report_opportunity *ret)
 {
 	struct report_contrast k;
 	struct stats_interval s;
-	int err = report_contrast(d, d->cost, r->oracle, r->best_baseline, use, &k);
+	int err = report_contrast(d, cost, oracle, baseline, use, &k);
 
 	if (err)
 		return err;
-	err = report_contrast_interval(&k, &s);
+	report_contrast_interval(&k, &s);
 	*ret = (struct report_opportunity){ gain(&s), k.level, k.cases,
 					    stats_sign_test(k.pair, k.weight, k.pairs, SEED) };
 	report_contrast_free(&k);
 	return err;
+}
+
+static int opportunity(const struct report_data *d, const struct report_result *r, const bool *use,
+		       struct report_opportunity *ret)
+{
+	return report_opportunity_of(d, d->cost, r->oracle, r->best_baseline, use, ret);
 }
 
 static int opportunities(const struct report_data *d, struct report_result *r)
@@ -283,7 +302,7 @@ static int captured(const struct report_data *d, const struct report_result *r, 
 		err = report_contrast(d, d->cost, r->best_static, r->oracle, shared, &b);
 	*ret = (struct stats_interval){ NAN, NAN, NAN, NAN, NAN };
 	if (!err)
-		err = report_contrast_interval(&b, &there);
+		report_contrast_interval(&b, &there);
 	if (!err && there.low > CAPTURE_LEAST)
 		err = report_contrast_ratio(&a, &b, ret);
 	report_contrast_free(&a);
@@ -309,23 +328,65 @@ static size_t next_static(const struct report_data *d, double k_bytes)
 	return best;
 }
 
-/* How often it did what the oracle would have done, and what it said of its decisions. */
-static void describe(const struct report_data *d, const struct report_result *r,
+/* One decision: is it the oracle's, or as good as that? */
+static void decision(const struct report_data *d, const struct report_result *r, size_t c, double k_bytes,
+		     size_t *same, size_t *alike, size_t *all)
+{
+	const size_t o = r->oracle[c], own = next_static(d, k_bytes);
+
+	if (o == REPORT_NONE || own == REPORT_NONE || d->p[o].role != LAB_STATIC || !(k_bytes > 0))
+		return;
+	++*all;
+	*same += own == o;
+	*alike += report_mean(d, c, own, d->select, d->trials) -
+		  report_mean(d, c, o, d->select, d->trials) <= log1p(REPORT_MARGIN);
+}
+
+/* How often it decided what the oracle would have: by interval where they are recorded, else by run. */
+static void decisions(const struct report_data *d, const struct report_result *r, const bool *use,
+		      struct report_rung *rung)
+{
+	const size_t k = report_metric_find(d, "k_bytes");
+	size_t same = 0, alike = 0, all = 0;
+
+	for (size_t i = 0; i < d->ks; i++) {
+		const size_t at = d->k[i].at, t = at % d->trials;
+		const size_t p = at / d->trials % d->policies, c = at / d->trials / d->policies;
+
+		if (use[c] && rung->pick[c] == p && t >= d->select)
+			decision(d, r, c, d->k[i].k_bytes, &same, &alike, &all);
+	}
+	for (size_t c = 0; !all && c < d->cases; c++) {
+		const size_t p = rung->pick[c];
+
+		for (size_t t = d->select; use[c] && p != REPORT_NONE && t < d->trials; t++) {
+			const size_t at = report_at(d, c, p, t);
+
+			if (!isnan(d->cost[at]))
+				decision(d, r, c, k < d->metrics ? d->m[k].value[at] : d->p[p].k_bytes, &same,
+					 &alike, &all);
+		}
+	}
+	rung->same = all ? same / (double)all : NAN;
+	rung->alike = all ? alike / (double)all : NAN;
+}
+
+/* How its runs were, and what it said of its decisions. */
+static void describe(const struct report_data *d, const struct report_result *r, const bool *use,
 		     struct report_rung *rung)
 {
-	const size_t k = report_metric_find(d, "k_bytes"), all = report_metric_find(d, "decisions");
+	const size_t all = report_metric_find(d, "decisions");
 	const size_t own = report_metric_find(d, "decisions_own");
 	const size_t inference = report_metric_find(d, "inference_ns");
-	size_t same = 0, with_k = 0, near = 0, runs = 0, timed = 0, cvs = 0;
+	size_t near = 0, runs = 0, timed = 0, cvs = 0;
 	double decided = 0, decided_own = 0, ns = 0, cv = 0, *v = malloc((d->trials + 1) * sizeof(*v));
 
 	for (size_t c = 0; c < d->cases; c++) {
 		const size_t p = rung->pick[c], o = r->oracle[c];
 		size_t n = 0;
 
-		for (size_t t = d->select; r->headline[c] && p != REPORT_NONE && t < d->trials; t++) {
+		for (size_t t = d->select; use[c] && p != REPORT_NONE && t < d->trials; t++) {
 			const size_t at = report_at(d, c, p, t);
-			const double kb = k < d->metrics ? d->m[k].value[at] : d->p[p].k_bytes;
 			const double gap = o == REPORT_NONE ? NAN :
 				d->cost[at] - d->cost[report_at(d, c, o, t)];
 
@@ -336,10 +397,6 @@ static void describe(const struct report_data *d, const struct report_result *r,
 			if (!isnan(gap)) {
 				runs++;
 				near += gap <= log1p(REPORT_MARGIN);
-				if (kb > 0 && d->p[o].role == LAB_STATIC) {
-					with_k++;
-					same += next_static(d, kb) == o;
-				}
 			}
 			if (all < d->metrics && own < d->metrics && d->m[all].value[at] > 0 &&
 			    !isnan(d->m[own].value[at])) {
@@ -357,33 +414,37 @@ static void describe(const struct report_data *d, const struct report_result *r,
 		}
 	}
 	free(v);
-	rung->same = with_k ? same / (double)with_k : NAN;
+	decisions(d, r, use, rung);
 	rung->near = runs ? near / (double)runs : NAN;
-	rung->own = decided > 0 ? decided_own / decided : NAN;
+	/* A rule has no fallback. */
+	rung->own = decided > 0 && rung->policy && report_is_learned(d, rung->policy - d->p) ?
+		    decided_own / decided : NAN;
 	rung->inference_ns = timed ? ns / timed : NAN;
 	rung->cv = cvs ? cv / cvs : NAN;
 }
 
-static int climb(const struct report_data *d, const struct report_result *r,
+int report_climb(const struct report_data *d, const struct report_result *r, const bool *use,
 		 struct report_rung *rung)
 {
 	struct report_contrast k;
 	struct stats_interval s;
-	int err = report_contrast(d, d->cost, rung->pick, r->oracle, r->headline, &k);
+	int err = report_contrast(d, d->cost, rung->pick, r->oracle, use, &k);
 
 	if (err)
 		return err;
-	err = report_contrast_interval(&k, &s);
+	report_contrast_interval(&k, &s);
 	rung->over = excess(&s);
 	report_contrast_free(&k);
 	if (!err)
-		err = report_contrast(d, d->cost, rung->pick, r->best_static, r->headline, &k);
+		err = report_contrast(d, d->cost, rung->pick, r->best_static, use, &k);
 	if (err)
 		return err;
-	err = report_contrast_interval(&k, &s);
+	report_contrast_interval(&k, &s);
 	rung->loss = excess(&s);
 	rung->level = k.level;
 	rung->cases = k.cases;
+	rung->units = k.units;
+	rung->pairs = k.pairs;
 	rung->verdict = verdict(&k, &s, &rung->units_needed);
 	rung->p = NAN;
 	for (size_t i = 0; i < k.pairs; i++)
@@ -391,8 +452,8 @@ static int climb(const struct report_data *d, const struct report_result *r,
 			rung->p = stats_sign_test(k.pair, k.weight, k.pairs, SEED);
 	report_contrast_free(&k);
 	if (!err)
-		err = captured(d, r, rung->pick, r->headline, &rung->captured);
-	describe(d, r, rung);
+		err = captured(d, r, rung->pick, use, &rung->captured);
+	describe(d, r, use, rung);
 	return err;
 }
 
@@ -409,7 +470,7 @@ static int add_rung(const struct report_data *d, struct report_result *r, const 
 	rung->policy = p;
 	for (size_t c = 0; c < d->cases; c++)
 		rung->pick[c] = pick ? pick[c] : (size_t)(p - d->p);
-	return climb(d, r, rung);
+	return report_climb(d, r, r->headline, rung);
 }
 
 static int ladder(const struct report_data *d, struct report_result *r)
@@ -472,12 +533,13 @@ static int primary(const struct report_data *d, struct report_result *r)
 	if (!err)
 		err = report_contrast(d, d->endpoint_cost, a, b, r->headline, &k);
 	if (!err)
-		err = report_contrast_interval(&k, &s);
+		report_contrast_interval(&k, &s);
 	if (!err && k.pairs) {
 		r->primary = true;
 		r->endpoint = excess(&s);
 		r->endpoint_level = k.level;
 		r->endpoint_pairs = k.pairs;
+		r->endpoint_units_now = k.units;
 		r->endpoint_verdict = verdict(&k, &s, &r->endpoint_units);
 		r->endpoint_p = stats_sign_test(k.pair, k.weight, k.pairs, SEED);
 	} else if (!err) {
@@ -512,9 +574,9 @@ int report_judge(const struct report_data *d, struct report_result **ret)
 		r->held_out |= d->c[c].test;
 	for (size_t c = 0; !err && c < d->cases; c++)
 		r->headline[c] = d->c[c].test == r->held_out;
-	r->fresh = d->trials - d->select;
+	r->fresh = d->reached > d->select ? d->reached - d->select : 0;
 	if (!err)
-		err = report_oracle(d, r->oracle);
+		err = report_oracle(d, d->cost, r->oracle);
 	if (!err)
 		err = report_best(d, report_is_static, r->best_static);
 	for (size_t c = 0, best = 0; !err && c < d->cases; c++) {
@@ -522,12 +584,18 @@ int report_judge(const struct report_data *d, struct report_result **ret)
 			best = report_halve(d, d->cost, r->headline, report_is_baseline, d->select);
 		r->best_baseline[c] = best;
 	}
+	r->best_baseline_name = d->cases && r->best_baseline[0] != REPORT_NONE ?
+				d->p[r->best_baseline[0]].name : "-";
 	if (!err)
 		err = opportunities(d, r);
 	if (!err)
 		err = ladder(d, r);
 	if (!err)
 		err = primary(d, r);
+	if (!err)
+		err = report_goals(d, r);
+	if (!err)
+		err = report_by_family(d, r);
 	if (err) {
 		report_result_free(r);
 		return err;
@@ -543,6 +611,9 @@ void report_result_free(struct report_result *r)
 	for (size_t i = 0; i < r->rungs; i++)
 		free(r->rung[i].pick);
 	free(r->rung);
+	free(r->goal);
+	free(r->part);
+	free(r->part_family);
 	free(r->oracle);
 	free(r->best_static);
 	free(r->best_baseline);

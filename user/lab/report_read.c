@@ -143,8 +143,7 @@ static int family_of(struct reader *r, const char *name, size_t *ret)
 static int read_cases(struct reader *r)
 {
 	static const char sql[] =
-		"SELECT w.id, c.id, w.name, c.name, w.family, w.test,"
-		" (SELECT count(DISTINCT configuration) FROM runs) FROM workloads w, configurations c"
+		"SELECT w.id, c.id, w.name, c.name, w.family, w.test FROM workloads w, configurations c"
 		" WHERE EXISTS (SELECT 1 FROM runs WHERE workload = w.id AND configuration = c.id)"
 		" ORDER BY w.id, c.id";
 	struct report_data *d = r->d;
@@ -167,13 +166,47 @@ static int read_cases(struct reader *r)
 		c->workload = sqlite3_column_int64(s, 0);
 		c->configuration = sqlite3_column_int64(s, 1);
 		c->test = sqlite3_column_int(s, 5);
-		snprintf(c->name, sizeof(c->name), "%.*s%s%.*s", REPORT_NAME - 2,
-			 (const char *)sqlite3_column_text(s, 2),
-			 sqlite3_column_int(s, 6) > 1 ? ", " : "",
-			 sqlite3_column_int(s, 6) > 1 ? REPORT_NAME - 2 : 0,
-			 (const char *)sqlite3_column_text(s, 3));
+		text(c->workload_name, sizeof(c->workload_name), s, 2);
+		text(c->setting, sizeof(c->setting), s, 3);
 	}
 	return err;
+}
+
+/* 'rate_mbps=10' among the words of 'rate_mbps=10 rtt_us=20000' */
+static bool has_word(const char *words, const char *word, size_t n)
+{
+	while (*words) {
+		const size_t len = strcspn(words, " ");
+
+		if (len == n && !strncmp(words, word, n))
+			return true;
+		words += len + (words[len] == ' ');
+	}
+	return false;
+}
+
+/* What all configurations have in common is in the plan, and tells no two cases apart. */
+static void name_cases(struct report_data *d)
+{
+	for (size_t c = 0; c < d->cases; c++) {
+		const char *word = d->c[c].setting;
+		char *name = d->c[c].name;
+		size_t at = snprintf(name, sizeof(d->c[c].name), "%s", d->c[c].workload_name);
+
+		for (const char *between = ", "; *word;) {
+			const size_t n = strcspn(word, " ");
+			size_t having = 0;
+
+			for (size_t k = 0; k < d->cases; k++)
+				having += has_word(d->c[k].setting, word, n);
+			if (having < d->cases) {
+				at += snprintf(name + at, sizeof(d->c[c].name) - at, "%s%.*s", between,
+					       (int)n, word);
+				between = " ";
+			}
+			word += n + (word[n] == ' ');
+		}
+	}
 }
 
 static int read_policies(struct reader *r)
@@ -243,6 +276,13 @@ static int read_books(struct reader *r)
 		err = count(r, "SELECT count(DISTINCT boot) FROM attempts WHERE boot <> ''", &d->boots);
 	if (!err)
 		err = count(r, "SELECT ifnull(max(trial) + 1, 0) FROM runs", &d->trials);
+	/* Half done, it is the trials that were reached which are divided. */
+	if (!err)
+		err = count(r, "SELECT count(*) FROM (SELECT trial FROM runs GROUP BY trial"
+			       " HAVING 2 * sum(state <> 'pending') >= count(*))", &d->reached);
+	if (!err && d->reached < 2)
+		err = count(r, "SELECT count(DISTINCT trial) FROM runs WHERE state = 'done'",
+			    &d->reached);
 	if (!err)
 		err = query(r, "SELECT group_concat(DISTINCT kernel), group_concat(DISTINCT sluice),"
 			       " min(drain_share), avg(calibration), avg(calibration * calibration)"
@@ -262,6 +302,13 @@ static int read_books(struct reader *r)
 	if (d->trials > LIST_MAX)
 		return sl_err(r->e, -EBADMSG, "%s: too much in it", r->path);
 	return 0;
+}
+
+/* Trials before this one choose: ten to judge by come first, then as many to choose by. */
+static size_t to_select(size_t trials)
+{
+	return trials >= 2 * REPORT_FRESH ? trials / 2 :
+	       trials > REPORT_FRESH ? trials - REPORT_FRESH : trials / 2;
 }
 
 static double *cells(const struct report_data *d)
@@ -301,19 +348,32 @@ static int metric_of(struct reader *r, const char *name, const char *class, size
 	return 0;
 }
 
+static size_t case_of(const struct report_data *d, int64_t workload, int64_t configuration)
+{
+	size_t c = 0;
+
+	while (c < d->cases &&
+	       (d->c[c].workload != workload || d->c[c].configuration != configuration))
+		c++;
+	return c;
+}
+
+static size_t policy_of(const struct report_data *d, int64_t id)
+{
+	size_t p = 0;
+
+	while (p < d->policies && d->p[p].id != id)
+		p++;
+	return p;
+}
+
 /* Where a run's values belong; false: in none of the arrays. */
 static bool place(const struct report_data *d, sqlite3_stmt *s, size_t *ret)
 {
-	const int64_t workload = sqlite3_column_int64(s, 0);
-	const int64_t configuration = sqlite3_column_int64(s, 1);
-	const int64_t policy = sqlite3_column_int64(s, 2), trial = sqlite3_column_int64(s, 3);
-	size_t c, p;
+	const size_t c = case_of(d, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
+	const size_t p = policy_of(d, sqlite3_column_int64(s, 2));
+	const int64_t trial = sqlite3_column_int64(s, 3);
 
-	for (c = 0; c < d->cases; c++)
-		if (d->c[c].workload == workload && d->c[c].configuration == configuration)
-			break;
-	for (p = 0; p < d->policies && d->p[p].id != policy;)
-		p++;
 	if (c == d->cases || p == d->policies || trial < 0 || trial >= (int64_t)d->trials)
 		return false;
 	*ret = report_at(d, c, p, trial);
@@ -363,6 +423,36 @@ static int read_metrics(struct reader *r)
 	return err;
 }
 
+/* Thresholds of the intervals, where the executor keeps them. */
+static int read_intervals(struct reader *r)
+{
+	struct report_data *d = r->d;
+	sqlite3_stmt *s;
+	int err = query(r, "SELECT r.workload, r.configuration, r.policy, r.trial, m.value"
+			   " FROM attempts a JOIN runs r ON r.id = a.run"
+			   " JOIN metrics m ON m.attempt = a.id AND m.name = 'k_bytes'"
+			   " WHERE a.state = 'valid' AND m.whole = 0 AND m.value > 0", &s);
+
+	while (!err && (err = row(r, s)) > 0) {
+		size_t at;
+
+		err = 0;
+		if (!place(d, s, &at))
+			continue;
+		if (!(d->ks & (d->ks - 1))) {	/* room is a power of two */
+			void *more = realloc(d->k, (d->ks ? 2 * d->ks : 1) * sizeof(*d->k));
+
+			if (!more) {
+				sqlite3_finalize(s);
+				return sl_err(r->e, -ENOMEM, "out of memory");
+			}
+			d->k = more;
+		}
+		d->k[d->ks++] = (struct report_interval_k){ at, sqlite3_column_double(s, 4) };
+	}
+	return err;
+}
+
 size_t report_metric_find(const struct report_data *d, const char *name)
 {
 	size_t m = 0;
@@ -372,8 +462,7 @@ size_t report_metric_find(const struct report_data *d, const char *name)
 	return m;
 }
 
-/* ln of a metric, such that low is good. */
-static double *costs(const struct report_data *d, size_t m)
+double *report_costs(const struct report_data *d, size_t m)
 {
 	const double sign = m < d->metrics && !strncmp(d->m[m].name, "goodput", 7) ? -1 : 1;
 	double *v = cells(d);
@@ -390,8 +479,8 @@ static int finish(struct reader *r)
 	const size_t j = report_metric_find(d, "J"), n = d->cases * d->policies * d->trials;
 	size_t there = 0;
 
-	d->cost = costs(d, j);
-	d->endpoint_cost = costs(d, report_metric_find(d, d->endpoint));
+	d->cost = report_costs(d, j);
+	d->endpoint_cost = report_costs(d, report_metric_find(d, d->endpoint));
 	if (!d->cost || !d->endpoint_cost)
 		return sl_err(r->e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
@@ -402,10 +491,30 @@ static int finish(struct reader *r)
 		return sl_err(r->e, -ENODATA, "%s: none of its %zu runs is valid and has a J (%zu are "
 			      "still to be done): there is nothing to report; \"sluice lab status\" "
 			      "tells why", r->path, d->runs, d->pending);
-	/* Ten to estimate by come first, then as many to choose by as to estimate by. */
-	d->select = d->trials >= 2 * REPORT_FRESH ? d->trials / 2 :
-		    d->trials > REPORT_FRESH ? d->trials - REPORT_FRESH : d->trials / 2;
 	return 0;
+}
+
+static int read_open(struct reader *r)
+{
+	struct report_data *d = r->d;
+	sqlite3_stmt *s;
+	int err;
+
+	d->open = calloc(d->cases * d->policies + 1, sizeof(*d->open));
+	if (!d->open)
+		return sl_err(r->e, -ENOMEM, "out of memory");
+	err = query(r, "SELECT workload, configuration, policy, trial FROM runs"
+		       " WHERE state = 'pending'", &s);
+	while (!err && (err = row(r, s)) > 0) {
+		const size_t c = case_of(d, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
+		const size_t p = policy_of(d, sqlite3_column_int64(s, 2));
+
+		err = 0;
+		if (c < d->cases && p < d->policies)
+			d->open[c * d->policies + p] |= REPORT_OPEN |
+				(sqlite3_column_int64(s, 3) < (int64_t)d->select ? REPORT_OPEN_SELECT : 0);
+	}
+	return err;
 }
 
 int report_read(sqlite3 *db, const char *path, struct report_data **ret, struct sl_err *e)
@@ -423,8 +532,14 @@ int report_read(sqlite3 *db, const char *path, struct report_data **ret, struct 
 		err = read_policies(&r);
 	if (!err)
 		err = read_books(&r);
+	name_cases(d);
+	d->select = to_select(d->reached);
+	if (!err)
+		err = read_open(&r);
 	if (!err)
 		err = read_metrics(&r);
+	if (!err)
+		err = read_intervals(&r);
 	if (!err)
 		err = finish(&r);
 	if (err) {
@@ -446,6 +561,8 @@ void report_data_free(struct report_data *d)
 	free(d->p);
 	free(d->family);
 	free(d->cost);
+	free(d->open);
+	free(d->k);
 	free(d->endpoint_cost);
 	free(d->plan_text);
 	free(d);

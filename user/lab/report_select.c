@@ -72,14 +72,46 @@ static double score(const struct report_data *d, const double *cost, const bool 
 	return cases ? sum / cases : NAN;
 }
 
-size_t report_halve(const struct report_data *d, const double *cost, const bool *use,
+/*
+ * Without cases that nobody was measured in, and those of a campaign under way that do not have
+ * all candidates yet: they would put out every candidate, or whoever has bad luck with the order.
+ */
+static bool *comparable(const struct report_data *d, const double *cost, const bool *use,
+			report_which *which, size_t select)
+{
+	bool *ret = calloc(d->cases + 1, sizeof(*ret)), *own = calloc(d->cases + 1, sizeof(*own));
+
+	for (size_t c = 0; ret && own && c < d->cases; c++) {
+		bool any = false, open = false;
+
+		own[c] = true;
+		for (size_t p = 0; use[c] && p < d->policies; p++) {
+			if (!which(d, p))
+				continue;
+			if (!isnan(score(d, cost, own, p, select)))
+				any = true;
+			else
+				open |= d->open && d->open[c * d->policies + p] & REPORT_OPEN_SELECT;
+		}
+		ret[c] = any && !open;
+		own[c] = false;
+	}
+	free(own);
+	return ret;
+}
+
+size_t report_halve(const struct report_data *d, const double *cost, const bool *cases,
 		    report_which *which, size_t select)
 {
-	double *value = malloc(d->policies * sizeof(*value));
+	double *value = malloc((d->policies + 1) * sizeof(*value));
+	bool *use = comparable(d, cost, cases, which, select);
 	size_t left = 0, rounds = 0, best = REPORT_NONE;
 
-	if (!value)
+	if (!value || !use) {
+		free(value);
+		free(use);
 		return REPORT_NONE;
+	}
 	/* Who was not measured everywhere cannot be compared. */
 	for (size_t p = 0; p < d->policies; p++) {
 		value[p] = which(d, p) ? score(d, cost, use, p, select) : NAN;
@@ -113,10 +145,11 @@ size_t report_halve(const struct report_data *d, const double *cost, const bool 
 		if (!isnan(value[p]) && (best == REPORT_NONE || value[p] < value[best]))
 			best = p;
 	free(value);
+	free(use);
 	return best;
 }
 
-int report_oracle(const struct report_data *d, size_t *pick)
+int report_oracle(const struct report_data *d, const double *cost, size_t *pick)
 {
 	bool *use = calloc(d->cases + 1, sizeof(*use));
 
@@ -124,10 +157,10 @@ int report_oracle(const struct report_data *d, size_t *pick)
 		return -ENOMEM;
 	for (size_t c = 0; c < d->cases; c++) {
 		use[c] = true;
-		pick[c] = report_halve(d, d->cost, use, report_is_static, d->select);
+		pick[c] = report_halve(d, cost, use, report_is_static, d->select);
 		/* A plan without a grid may have an oracle that chose by runs of its own. */
 		if (pick[c] == REPORT_NONE)
-			pick[c] = report_halve(d, d->cost, use, is_oracle, d->select);
+			pick[c] = report_halve(d, cost, use, is_oracle, d->select);
 		use[c] = false;
 	}
 	free(use);

@@ -10,6 +10,31 @@ static const char *name_of(const struct report_data *d, size_t policy)
 	return policy == REPORT_NONE ? "-" : d->p[policy].name;
 }
 
+static const char *band_of(const struct report_opportunity *o)
+{
+	return isnan(o->o.mean) ? "-" : report_band_name(report_band(o->o.mean));
+}
+
+/* By what the operator may care for; the candidate as J had it chosen. */
+static void goals_table(struct doc *doc, const struct report *r)
+{
+	const struct report_data *d = r->d;
+	char o[REPORT_TEXT], l[REPORT_TEXT], m[REPORT_TEXT];
+
+	doc_text(doc, "The same if one figure were all that mattered: oracle and best baseline are then chosen by "
+		 "it. FCT: flow completion time, by size of flow. The last two columns: %s as it is against best "
+		 "static as it is, both chosen for J.", d->candidate);
+	doc_table(doc, "goal\topportunity %\tband\tover\tbest baseline\tcandidate's loss %\tat most %");
+	for (size_t i = 0; i < r->r->goals; i++) {
+		const struct report_goal *g = &r->r->goal[i];
+
+		doc_row(doc, "%s\t%s\t%s\t%zu cases, by %s\t%s\t%s\t%s", g->name,
+			report_interval(o, &g->o.o, 100), band_of(&g->o), g->o.cases,
+			report_level_name(g->o.level), name_of(d, g->baseline),
+			report_interval(l, &g->loss, 100), report_number(m, "%.1f", 100 * g->loss.upper));
+	}
+}
+
 void report_opportunity_tables(struct doc *doc, const struct report *r)
 {
 	const struct report_data *d = r->d;
@@ -18,27 +43,29 @@ void report_opportunity_tables(struct doc *doc, const struct report *r)
 	doc_heading(doc, "What is there to win");
 	doc_text(doc, "Opportunity = (best baseline - oracle) / best baseline, in J; in %%, with 95 %% "
 		 "intervals. Chosen by the first %zu trials, judged by the other %zu. GO above %.0f %%, NO-GO "
-		 "below %.0f %%. p: of no difference, by paired runs, after Holm.", d->select, r->r->fresh,
-		 100 * REPORT_GO, 100 * REPORT_MAYBE);
-	doc_table(doc, "workload\tfamily\ttest\topportunity\tband\tp\toracle\tbest baseline");
-	for (size_t c = 0; c < d->cases; c++) {
-		const struct report_opportunity *x = &r->r->by_case[c];
-
-		doc_row(doc, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", d->c[c].name,
-			d->family[d->c[c].family], d->c[c].test ? "yes" : "", report_interval(o, &x->o, 100),
-			isnan(x->o.mean) ? "-" : report_band_name(report_band(x->o.mean)),
-			report_number(p, "%.2g", x->p), name_of(d, r->r->oracle[c]),
-			name_of(d, r->r->best_baseline[c]));
-	}
-	doc_brief(doc, false);
-	doc_table(doc, "family\tcases\topportunity\tband");
+		 "below %.0f %%.", d->select, r->r->fresh, 100 * REPORT_GO, 100 * REPORT_MAYBE);
+	doc_table(doc, "family\tcases\topportunity %\tband\tinterval over");
 	for (size_t f = 0; f < d->families; f++) {
 		const struct report_opportunity *x = &r->r->by_family[f];
 
 		if (x->cases)
-			doc_row(doc, "%s\t%zu\t%s\t%s", d->family[f], x->cases,
-				report_interval(o, &x->o, 100),
-				report_band_name(report_band(x->o.mean)));
+			doc_row(doc, "%s\t%zu\t%s\t%s\t%s", d->family[f], x->cases,
+				report_interval(o, &x->o, 100), band_of(x), report_level_name(x->level));
+	}
+	doc_row(doc, "all that count\t%zu\t%s\t%s\t%s", r->r->all.cases,
+		report_interval(o, &r->r->all.o, 100), band_of(&r->r->all),
+		report_level_name(r->r->all.level));
+	goals_table(doc, r);
+	doc_brief(doc, d->cases <= REPORT_CASES_BRIEF);
+	doc_text(doc, "By workload. p: of no difference, by paired runs, after Holm.");
+	doc_table(doc, "workload\tfamily\ttest\topportunity %\tband\tp\toracle\tbest baseline\tbest static");
+	for (size_t c = 0; c < d->cases; c++) {
+		const struct report_opportunity *x = &r->r->by_case[c];
+
+		doc_row(doc, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", d->c[c].name,
+			d->family[d->c[c].family], d->c[c].test ? "yes" : "", report_interval(o, &x->o, 100),
+			band_of(x), report_number(p, "%.2g", x->p), name_of(d, r->r->oracle[c]),
+			name_of(d, r->r->best_baseline[c]), name_of(d, r->r->best_static[c]));
 	}
 	doc_brief(doc, true);
 }
@@ -49,9 +76,9 @@ static void verdict_text(const struct report_rung *g, char *buf, size_t size)
 		snprintf(buf, size, "%s", *report_verdict_name(g->verdict) ?
 			 report_verdict_name(g->verdict) : "-");
 	else if (g->units_needed)
-		snprintf(buf, size, "undecided (%zu %s)", g->units_needed, report_level_name(g->level));
+		snprintf(buf, size, "undecided: %zu %s", g->units_needed, report_level_name(g->level));
 	else
-		snprintf(buf, size, "undecided (more do not help)");
+		snprintf(buf, size, "undecided for good");
 }
 
 static bool is_single_static(const struct report_rung *g)
@@ -59,17 +86,66 @@ static bool is_single_static(const struct report_rung *g)
 	return g->policy && g->policy->role == LAB_STATIC;
 }
 
+/* Of who learns, family by family. */
+static void family_table(struct doc *doc, const struct report *r)
+{
+	char a[REPORT_TEXT], b[REPORT_TEXT], c[REPORT_TEXT], e[REPORT_TEXT], o[REPORT_TEXT], verdict[80];
+
+	if (!r->r->parts)
+		return;
+	doc_text(doc, "Who learns, by family. opportunity: the family's.");
+	doc_table(doc, "family\tpolicy\tcases\topportunity %\tloss %\tat most %\tcaptured %\town %\tverdict");
+	for (size_t i = 0; i < r->r->parts; i++) {
+		const struct report_rung *x = &r->r->part[i];
+		const size_t f = r->r->part_family[i];
+
+		verdict_text(x, verdict, sizeof(verdict));
+		doc_row(doc, "%s\t%s\t%zu\t%s\t%s\t%s\t%s\t%s\t%s", r->d->family[f], x->name, x->cases,
+			report_interval(o, &r->r->by_family[f].o, 100), report_interval(a, &x->loss, 100),
+			report_number(b, "%.1f", 100 * x->loss.upper),
+			report_interval(c, &x->captured, 100), report_number(e, "%.0f", 100 * x->own),
+			verdict);
+	}
+}
+
+static void details_table(struct doc *doc, const struct report *r)
+{
+	char a[REPORT_TEXT], b[REPORT_TEXT], e[REPORT_TEXT], f[REPORT_TEXT], g[REPORT_TEXT], h[REPORT_TEXT],
+		i[REPORT_TEXT], j[REPORT_TEXT];
+
+	doc_text(doc, "More of the same policies, and every single static threshold. decisions: by %s; equal: "
+		 "none of the grid is nearer to their threshold than the oracle's; within %.0f %%: the grid's "
+		 "nearest costs at most that much more than the oracle's there. runs within %.0f %%: J, of the "
+		 "oracle's in the same trial. own: decisions that a policy which learns took, not its fallback. "
+		 "CV: of J within a case. inference: of one decision.",
+		 r->d->ks ? "the mean threshold of an interval of a run" : "the mean threshold of a run",
+		 100 * REPORT_MARGIN, 100 * REPORT_MARGIN);
+	doc_table(doc, "policy\trole\tcases\tover oracle %\tloss %\tdecisions equal %\tdecisions within 5 % %\t"
+		  "runs within 5 % %\town %\tCV %\tinference ns");
+	for (size_t k = 0; k < r->r->rungs; k++) {
+		const struct report_rung *x = &r->r->rung[k];
+
+		doc_row(doc, "%s\t%s\t%zu\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", x->name,
+			x->policy ? lab_role_name(x->policy->role) : "chosen", x->cases,
+			report_interval(a, &x->over, 100), report_interval(b, &x->loss, 100),
+			report_number(e, "%.0f", 100 * x->same), report_number(g, "%.0f", 100 * x->alike),
+			report_number(f, "%.0f", 100 * x->near), report_number(h, "%.0f", 100 * x->own),
+			report_number(i, "%.1f", 100 * x->cv), report_number(j, "%.0f", x->inference_ns));
+	}
+}
+
 void report_ladder_table(struct doc *doc, const struct report *r)
 {
 	char a[REPORT_TEXT], b[REPORT_TEXT], c[REPORT_TEXT], e[REPORT_TEXT], f[REPORT_TEXT],
-		g[REPORT_TEXT], h[REPORT_TEXT], i[REPORT_TEXT], j[REPORT_TEXT], verdict[80];
+		g[REPORT_TEXT], verdict[80];
 
 	doc_heading(doc, "The ladder");
 	doc_text(doc, "In %% of J on %s, with 95 %% intervals. loss: against best static; it holds where it "
-		 "is at most %.0f %% with 95 %% confidence, else what it would take to decide. captured: of what "
-		 "the oracle gains over best static. p: of no difference to best static, by paired runs, after "
-		 "Holm.", r->r->held_out ? "the held-out workloads" : "all workloads", 100 * REPORT_MARGIN);
-	doc_table(doc, "policy\tover oracle\tloss\tat most\tcaptured\town\tp\tverdict");
+		 "is at most %.0f %% with 95 %% confidence, else how many it would take to decide. captured: of "
+		 "what the oracle gains over best static. p: of no difference to best static, by paired runs, "
+		 "after Holm.", r->r->held_out ? "the held-out workloads" : "all workloads",
+		 100 * REPORT_MARGIN);
+	doc_table(doc, "policy\tover oracle %\tloss %\tat most %\tcaptured %\town %\tp\tverdict");
 	for (size_t k = 0; k < r->r->rungs; k++) {
 		const struct report_rung *x = &r->r->rung[k];
 
@@ -82,22 +158,9 @@ void report_ladder_table(struct doc *doc, const struct report *r)
 			report_interval(e, &x->captured, 100), report_number(f, "%.0f", 100 * x->own),
 			report_number(g, "%.2g", x->p), verdict);
 	}
+	family_table(doc, r);
 	doc_brief(doc, false);
-	doc_text(doc, "More of the same policies, and every single static threshold. same K: share of runs "
-		 "to whose threshold none of the grid is nearer than the oracle's; near: J within %.0f %% of the "
-		 "oracle's in the same trial; CV: of J within a case; own: decisions that the policy itself "
-		 "took, not its fallback.", 100 * REPORT_MARGIN);
-	doc_table(doc, "policy\trole\tcases\tover oracle\tloss\tsame K %\tnear %\town %\tCV %\tinference ns");
-	for (size_t k = 0; k < r->r->rungs; k++) {
-		const struct report_rung *x = &r->r->rung[k];
-
-		doc_row(doc, "%s\t%s\t%zu\t%s\t%s\t%s\t%s\t%s\t%s\t%s", x->name,
-			x->policy ? lab_role_name(x->policy->role) : "chosen", x->cases,
-			report_interval(a, &x->over, 100), report_interval(b, &x->loss, 100),
-			report_number(e, "%.0f", 100 * x->same), report_number(f, "%.0f", 100 * x->near),
-			report_number(h, "%.0f", 100 * x->own), report_number(i, "%.1f", 100 * x->cv),
-			report_number(j, "%.0f", x->inference_ns));
-	}
+	details_table(doc, r);
 	doc_brief(doc, true);
 }
 

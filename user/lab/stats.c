@@ -78,80 +78,52 @@ static gsl_rng *generator(uint64_t seed)
 	return rng;
 }
 
-int stats_bootstrap(stats_fn *fn, const void *arg, size_t n, uint64_t seed,
-		    struct stats_interval *ret)
+void stats_interval_mean(const double *x, size_t n, struct stats_interval *ret)
 {
-	struct stats_interval out = { NAN, NAN, NAN, NAN, NAN };
-	size_t *pick = malloc((n ? n : 1) * sizeof(*pick)), good = 0;
-	double *draw = malloc(STATS_BOOTSTRAPS * sizeof(*draw));
-	gsl_rng *rng = generator(seed);
-	int r = -ENOMEM;
+	double mean, error;
 
-	if (!pick || !draw || !rng)
-		goto out;
-	r = 0;
-	for (size_t i = 0; i < n; i++)
-		pick[i] = i;
-	if (n)
-		out.mean = fn(arg, pick, n);
-	for (int b = 0; n > 1 && b < STATS_BOOTSTRAPS; b++) {
-		for (size_t i = 0; i + 1 < n; i++)
-			pick[i] = gsl_rng_uniform_int(rng, n);
-		draw[good] = fn(arg, pick, n - 1);
-		good += isfinite(draw[good]);
-	}
-	if (good >= STATS_BOOTSTRAPS * 9 / 10) {
-		gsl_sort(draw, 1, good);
-		out.low = gsl_stats_quantile_from_sorted_data(draw, 1, good, 0.025);
-		out.high = gsl_stats_quantile_from_sorted_data(draw, 1, good, 0.975);
-		out.lower = gsl_stats_quantile_from_sorted_data(draw, 1, good, 0.05);
-		out.upper = gsl_stats_quantile_from_sorted_data(draw, 1, good, 0.95);
-	}
-	*ret = out;
-out:
-	if (rng)
-		gsl_rng_free(rng);
-	free(draw);
-	free(pick);
-	return r;
+	*ret = (struct stats_interval){ stats_mean(x, n), NAN, NAN, NAN, NAN };
+	if (n < 2)
+		return;
+	mean = ret->mean;
+	error = gsl_stats_sd(x, 1, n) / sqrt(n);
+	ret->low = mean - gsl_cdf_tdist_Pinv(0.975, n - 1) * error;
+	ret->high = mean + gsl_cdf_tdist_Pinv(0.975, n - 1) * error;
+	ret->lower = mean - gsl_cdf_tdist_Pinv(0.95, n - 1) * error;
+	ret->upper = mean + gsl_cdf_tdist_Pinv(0.95, n - 1) * error;
 }
 
-static double mean_of(const void *arg, const size_t *pick, size_t n)
+/* All r for which the mean of a - r b may be 0: of a parabola's roots, where they bound a range. */
+static bool fieller(const double *a, const double *b, size_t n, double level, double *low,
+		    double *high)
 {
-	const double *x = arg;
-	double sum = 0;
+	const double t = gsl_cdf_tdist_Pinv(level, n - 1), k = t * t / n;
+	const double ma = gsl_stats_mean(a, 1, n), mb = gsl_stats_mean(b, 1, n);
+	const double square = mb * mb - k * gsl_stats_variance(b, 1, n);
+	const double middle = ma * mb - k * gsl_stats_covariance(a, 1, b, 1, n);
+	const double rest = ma * ma - k * gsl_stats_variance(a, 1, n);
+	double root;
 
-	for (size_t i = 0; i < n; i++)
-		sum += x[pick[i]];
-	return sum / n;
+	if (!(square > 0))
+		return false;
+	root = sqrt(fmax(0, middle * middle - square * rest));
+	*low = (middle - root) / square;
+	*high = (middle + root) / square;
+	return true;
 }
 
-int stats_bootstrap_mean(const double *x, size_t n, uint64_t seed, struct stats_interval *ret)
+void stats_interval_ratio(const double *a, const double *b, size_t n, struct stats_interval *ret)
 {
-	return stats_bootstrap(mean_of, x, n, seed, ret);
-}
+	const double below = stats_mean(b, n);
 
-struct ratio {
-	const double *a, *b;
-};
-
-static double ratio_of(const void *arg, const size_t *pick, size_t n)
-{
-	const struct ratio *q = arg;
-	double a = 0, b = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		a += q->a[pick[i]];
-		b += q->b[pick[i]];
-	}
+	*ret = (struct stats_interval){ NAN, NAN, NAN, NAN, NAN };
 	/* Nothing is to be had there: the share of it means nothing. */
-	return b > 0 ? a / b : NAN;
-}
-
-int stats_bootstrap_ratio(const double *a, const double *b, size_t n, uint64_t seed,
-			  struct stats_interval *ret)
-{
-	return stats_bootstrap(ratio_of, &(struct ratio){ a, b }, n, seed, ret);
+	if (!n || !(below > 0))
+		return;
+	ret->mean = stats_mean(a, n) / below;
+	if (n < 2 || !fieller(a, b, n, 0.975, &ret->low, &ret->high))
+		return;
+	fieller(a, b, n, 0.95, &ret->lower, &ret->upper);
 }
 
 double stats_sign_test(const double *x, const double *weight, size_t n, uint64_t seed)

@@ -4,9 +4,9 @@
  * where a list is too short for what is asked. Whatever draws at random takes a seed: the same
  * data and seed give the same numbers on every machine.
  *
- *	interval	of the 2.5 % and 97.5 % quantiles of a bootstrap which draws n - 1 of the n units
- *			with replacement (Rao and Wu 1988 for one stratum): the plain one is too narrow by
- *			sqrt((n - 1) / n), which matters with a handful of families
+ *	interval	Student's t, and Fieller's for a ratio. A bootstrap would assume less, but of the
+ *			handful of families that a campaign has it is far too narrow: of four normal values
+ *			its 95 % interval held the mean 81 times of 100, of two 47 times
  *	permutation	of paired runs, by random signs within a unit; p counts the sample itself, so it
  *			is never 0
  *	Holm		the step-down procedure; adjusted p-values
@@ -19,7 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STATS_BOOTSTRAPS	4000
 #define STATS_PERMUTATIONS	9999
 
 struct stats_interval {
@@ -36,18 +35,10 @@ double stats_quantile(const double *x, size_t n, double q);
 /* The least value that a share q stays below or at; NAN: censored before that. */
 double stats_km_quantile(const double *x, const bool *censored, size_t n, double q);
 
-/* Of the units picked, n times an index below n; the sample itself is 0, 1, 2, ... */
-typedef double stats_fn(const void *arg, const size_t *pick, size_t n);
-/*
- * Draws of which the statistic is not finite do not count; when over a tenth of them are not, the
- * bounds are NAN. 0 or -ENOMEM.
- */
-int stats_bootstrap(stats_fn *fn, const void *arg, size_t n, uint64_t seed,
-		    struct stats_interval *ret);
-int stats_bootstrap_mean(const double *x, size_t n, uint64_t seed, struct stats_interval *ret);
-/* Sum of a over sum of b. */
-int stats_bootstrap_ratio(const double *a, const double *b, size_t n, uint64_t seed,
-			  struct stats_interval *ret);
+/* Of one value there are no bounds. */
+void stats_interval_mean(const double *x, size_t n, struct stats_interval *ret);
+/* Mean of a over mean of b, of pairs; no bounds where b may as well be 0, and no ratio below it. */
+void stats_interval_ratio(const double *a, const double *b, size_t n, struct stats_interval *ret);
 
 /*
  * Two-sided p of "the weighted sum of x is 0" where each value's sign could as well be the other:
