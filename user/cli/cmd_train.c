@@ -61,9 +61,9 @@ static int parse(const struct cli *cli, int argc, char **argv, struct training *
 	optind = 1;
 	while (r == CLI_OK && (c = getopt_long(argc, argv, "+:o:", options, NULL)) != -1) {
 		if (c == 'a')
-			t->algo = lab_algo(optarg);
+			t->algo = algo_find(optarg);
 		if (c == 'a' && t->algo < 0) {
-			lab_algo_list(list, sizeof(list));
+			algo_list(list, sizeof(list));
 			r = cli_usage(cli, "there is no algorithm '%s', but %s", optarg, list);
 		} else if (c == 'w') {
 			r = lab_files_add(&t->files, optarg);
@@ -195,7 +195,7 @@ static void compose_command(struct training *t)
 	size_t n;
 
 	n = snprintf(to, size, "sluice train ecn --algo %s --mixes %" PRIu64 " --mix-seed %" PRIu64
-		     " --epochs %" PRIu64, lab_algo_name(t->algo), t->mixes, t->mix_seed, t->epochs);
+		     " --epochs %" PRIu64, algo_name(t->algo), t->mixes, t->mix_seed, t->epochs);
 	if (t->rate_percent != 100)
 		n += snprintf(to + n, size - n, " --rate-percent %" PRIu64, t->rate_percent);
 	if (t->algo >= FIT_MAX)

@@ -8,36 +8,6 @@
 
 #include "lib/clock.h"
 
-static const char *const algos[FIT_MAX + LEARN_MAX] = {
-	[FIT_STATIC] = "static", [FIT_BDP7] = "bdp7", [FIT_BDP] = "bdp", [FIT_TIME] = "time",
-	[FIT_PI] = "pi", [FIT_RULES] = "rules", [FIT_LOOKUP] = "lookup", [FIT_LINEAR] = "linear",
-	[FIT_LABELS] = "labels", [FIT_TREE] = "tree", [FIT_NETWORK] = "network",
-	[FIT_IDENTIFY] = "identify",
-	[FIT_MAX + LEARN_DDQN] = "ddqn", [FIT_MAX + LEARN_PPO] = "ppo",
-	[FIT_MAX + LEARN_BANDIT] = "bandit",
-};
-
-int lab_algo(const char *name)
-{
-	for (int i = 0; i < FIT_MAX + LEARN_MAX; i++)
-		if (!strcmp(algos[i], name))
-			return i;
-	return -1;
-}
-
-const char *lab_algo_name(int algo)
-{
-	return algos[algo];
-}
-
-void lab_algo_list(char *buf, size_t size)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < FIT_MAX + LEARN_MAX && n < size; i++)
-		n += snprintf(buf + n, size - n, "%s%s", i ? " " : "", algos[i]);
-}
-
 int lab_files_add(struct lab_files *f, const char *list)
 {
 	struct sl_err e;

@@ -4,8 +4,7 @@
 #define SLUICE_CLI_LAB_ARGS_H
 
 #include "cli/cli.h"
-#include "policy/fit.h"
-#include "policy/learn.h"
+#include "policy/algo.h"
 
 #define LAB_FILES_MAX	32
 
@@ -33,10 +32,5 @@ struct lab_progress {
 };
 void lab_progress_begin(struct lab_progress *p, const char *what);
 void lab_progress_tick(void *arg, size_t done, size_t n);
-
-/* The kind of --algo: an enum fit_kind, or FIT_MAX + an enum learn_kind; -1: there is none. */
-int lab_algo(const char *name);
-const char *lab_algo_name(int algo);
-void lab_algo_list(char *buf, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/reward_ecn.h"
 
@@ -95,20 +96,19 @@ static int run_cell(void *ctx, size_t i, void *result)
 	return r;
 }
 
-int lab_new(const struct mix_files *files, const struct par *par, uint64_t seed, size_t n,
-	    struct lab **ret)
+int lab_new_of(const struct mix_files *files, const struct par *par, const struct mix *mix, size_t n,
+	       struct lab **ret)
 {
 	struct lab *l = calloc(1, sizeof(*l));
 	int r = -ENOMEM;
 
 	if (!l)
 		return r;
-	*l = (struct lab){ .files = *files, .par = *par, .seed = seed, .n = n };
+	*l = (struct lab){ .files = *files, .par = *par, .n = n };
 	l->mix = calloc(n, sizeof(*l->mix));
 	l->cell = calloc(n, sizeof(*l->cell));
 	if (l->mix && l->cell) {
-		for (size_t i = 0; i < n; i++)
-			mix_draw(files, seed, i, &l->mix[i]);
+		memcpy(l->mix, mix, n * sizeof(*mix));
 		r = par_run(par, n * LAB_STEPS, run_cell, l, l->cell, sizeof(**l->cell));
 	}
 	if (r) {
@@ -119,6 +119,47 @@ int lab_new(const struct mix_files *files, const struct par *par, uint64_t seed,
 	for (size_t i = 0; i < l->runs; i++)
 		l->packets += l->cell[i / LAB_STEPS][i % LAB_STEPS].out.packets;
 	*ret = l;
+	return 0;
+}
+
+int lab_new(const struct mix_files *files, const struct par *par, uint64_t seed, size_t n,
+	    struct lab **ret)
+{
+	struct mix *mix = calloc(n, sizeof(*mix));
+	int r;
+
+	if (!mix)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		mix_draw(files, seed, i, &mix[i]);
+	r = lab_new_of(files, par, mix, n, ret);
+	free(mix);
+	if (!r)
+		(*ret)->seed = seed;
+	return r;
+}
+
+int lab_part(const struct lab *l, const bool *use, struct lab **ret)
+{
+	struct lab *part = calloc(1, sizeof(*part));
+
+	if (!part)
+		return -ENOMEM;
+	*part = (struct lab){ .files = l->files, .par = l->par, .seed = l->seed };
+	part->mix = calloc(l->n, sizeof(*part->mix));
+	part->cell = calloc(l->n, sizeof(*part->cell));
+	if (!part->mix || !part->cell) {
+		lab_free(part);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		if (!use[i])
+			continue;
+		part->mix[part->n] = l->mix[i];
+		memcpy(part->cell[part->n++], l->cell[i], sizeof(*l->cell));
+	}
+	part->runs = part->n * LAB_STEPS;
+	*ret = part;
 	return 0;
 }
 

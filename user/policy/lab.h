@@ -38,6 +38,11 @@ struct lab {
 /* Draws n mixes and runs the grid. The files are the caller's and stay there. */
 int lab_new(const struct mix_files *files, const struct par *par, uint64_t seed, size_t n,
 	    struct lab **ret);
+/* The same of these mixes. */
+int lab_new_of(const struct mix_files *files, const struct par *par, const struct mix *mix, size_t n,
+	       struct lab **ret);
+/* A lab of the mixes for which use is true, with their cells: nothing is run again. -ENOMEM. */
+int lab_part(const struct lab *l, const bool *use, struct lab **ret);
 void lab_free(struct lab *l);	/* accepts NULL */
 
 typedef void lab_observe(void *arg, const struct ecn_interval *in);
