@@ -90,6 +90,98 @@ test_kill()
 	diag "$(sql k "SELECT count(*) FROM attempts WHERE state = 'interrupted'") attempts interrupted"
 }
 
+# Policies that the runner makes: without the family that they run on, once, and as the seed says.
+fit_plan()
+{
+	sed -e 's/^baseline = .*/baseline = bdp fit:bdp fit:linear/' -e '/^oracle/d' \
+		-e 's/^learned = .*/learned = fit:network:1 fit:network:2 fit:bandit/' \
+		-e 's/^static = .*/& ramp:12112:96896:0.5/; s/^candidate = .*/candidate = fit:linear/' \
+		"$@" -e '$a online = learn learn-on' $plan > "$tmpdir/fit.plan"
+}
+
+crcs() { sql "$1" "SELECT fit, crc FROM fits WHERE family = '$2' ORDER BY fit"; }
+
+test_fits()
+{
+	local before
+
+	fit_plan
+	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/f.db" --jobs 2 2> "$tmpdir/err"
+	check_err $? "$(tail -n 1 "$tmpdir/err")"
+	# Both families to test have one model, made from both to train; these have one from each other.
+	[ "$(sql f "SELECT group_concat(family || '<' || others, ' ') FROM (SELECT * FROM fits WHERE
+		fit = 'linear' ORDER BY family)")" = "<load bursty bursty<load load<bursty" ]
+	check_err $? "made from others than it should: $(sql f "SELECT family, others FROM fits")"
+	[ "$(sql f "SELECT count(DISTINCT fit) || ' ' || count(*) FROM fits")" = "6 18" ]
+	check_err $? "not three of each: $(sql f "SELECT fit, family FROM fits")"
+	[ "$(sql f "SELECT count(DISTINCT crc) FROM fits WHERE fit LIKE 'network:%' AND family = ''")" = 2 ]
+	check_err $? "two seeds made the same network"
+	[ "$(sql f "SELECT min(mixes) || ' ' || max(mixes) FROM fits")" = "2 4" ]
+	check_err $? "two arrivals of each workload are not what it has seen"
+	# The agent from scratch has no time to learn; the one that goes on decides by itself.
+	[ "$(sql f "SELECT sum(value) FROM tidy WHERE metric = 'decisions_own' AND policy = 'learn'")" = 0.0 ] &&
+		[ "$(sql f "SELECT sum(value) > 100 FROM tidy WHERE metric = 'decisions_own' AND
+			policy = 'learn-on'")" = 1 ]
+	check_err $? "whose decisions these are is not counted"
+	[ "$(sql f "SELECT count(DISTINCT J) FROM results WHERE workload = 'incast-8' AND trial = 0 AND
+		policy IN ('ramp:12112:96896:0.5', 'static:12112', 'static:96896')")" = 3 ]
+	check_err $? "the ramp is no ramp"
+	# Killed while they are made: what is there stays, and all ends the same.
+	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/g.db" --jobs 1 2> /dev/null &
+	busywait 20000 has_fits g
+	kill -9 $!
+	wait $! 2> /dev/null
+	before=$(sql g "SELECT fit, family, crc, made_unix_s FROM fits ORDER BY made_unix_s LIMIT 2")
+	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/g.db" 2> "$tmpdir/err"
+	check_err $? "it does not go on: $(tail -n 1 "$tmpdir/err")"
+	[ "$(sql g "SELECT fit, family, crc, made_unix_s FROM fits ORDER BY made_unix_s LIMIT 2")" = "$before" ]
+	check_err $? "what had been made was made again"
+	[ "$(values g)" = "$(values f)" ]
+	check_err $? "killed while policies were made, it ends with other values"
+}
+
+has_fits() { [ "$(sql "$1" "SELECT count(*) > 1 FROM fits" 2> /dev/null)" = 1 ]; }
+
+# Every family held out in its turn: of the workload of its own family a model knows nothing.
+test_left_out()
+{
+	local own other
+
+	fit_plan -e '/^train/d; s/^test = .*/test = mid-rate web incast-8/; s/^trials = .*/trials = 1/; /^online/d'
+	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/own.db" 2> "$tmpdir/err"
+	check_err $? "$(tail -n 1 "$tmpdir/err")"
+	[ "$(sql own "SELECT others FROM fits WHERE fit = 'linear' AND family = 'incast'")" = "load web" ]
+	check_err $? "made from others than it should: $(sql own "SELECT family, others FROM fits")"
+	sed -i 's/incast-8/incast-32/' "$tmpdir/fit.plan"
+	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/changed.db" 2> "$tmpdir/err"
+	check_err $? "$(tail -n 1 "$tmpdir/err")"
+	own=$(crcs own incast) other=$(crcs own web)
+	[ -n "$own" ] && [ "$own" = "$(crcs changed incast)" ]
+	check_err $? "another incast changes what was made without it"
+	[ "$(sql changed "SELECT crc FROM fits WHERE fit = 'linear' AND family = 'web'")" != \
+		"$(grep '^linear' <<< "$other" | cut -d'|' -f2)" ]
+	check_err $? "another incast changes nothing of what was made with it"
+}
+
+# What cannot be made is a failure of its own runs, and no other's.
+test_unfit()
+{
+	fit_plan -e 's/^train = .*/train = bursty switching/; s/^trials = .*/trials = 1/' \
+		-e 's/^seed = .*/&\nattempts = 2/' -e 's/^learned = .*/learned = shipped/; /^online/d'
+	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/u.db" 2> "$tmpdir/err"
+	check_err $? "$(tail -n 1 "$tmpdir/err")"
+	grep -q "linear without family '' cannot be made: no run of its workloads has anything to learn from" \
+		"$tmpdir/err"
+	check_err $? "why: $(cat "$tmpdir/err")"
+	[ "$(sql u "SELECT failed || ' ' || failed_attempts FROM outcomes WHERE policy = 'fit:linear'")" = "4 8" ] &&
+		[ "$(sql u "SELECT sum(failed) FROM outcomes WHERE policy != 'fit:linear'")" = 0 ]
+	check_err $? "failures: $(sql u "SELECT policy, failed, failed_attempts FROM outcomes")"
+	sql f "UPDATE fits SET crc = 1 WHERE fit = 'linear' AND family = ''"
+	refused f "$tmpdir/fit.plan" "holds runs of another plan"
+	fit_plan
+	refused f "$tmpdir/fit.plan" "the model linear without '' in the table fits is damaged"
+}
+
 # Longer than it takes to stop it.
 slow_plan() { sed 's/^trials = .*/trials = 40/; s/^seconds = .*/seconds = 6/' $plan > "$tmpdir/slow.plan"; }
 
@@ -161,6 +253,15 @@ test_plans()
 	bad "$p: the policy 'bdp' is there twice" 's/^baseline = .*/baseline = bdp bdp/'
 	bad "'fq_codel' is of the kernel lab alone" 's/^baseline = .*/default = fq_codel/'
 	bad "'oracle:1' is of the simulator alone" 's/^executor = .*/executor = kernel/'
+	bad "'learn-on' is of the simulator alone" 's/^executor = .*/executor = kernel/; s/^oracle = .*/online = learn-on/'
+	bad "'fit:nothing': nothing of this name can be fitted" 's/^baseline = .*/baseline = fit:nothing/'
+	bad "'fit:linear' takes no number" 's/^baseline = .*/baseline = fit:linear:2/'
+	bad "'fit:bandit:0.5': it takes a number of 1..1000000" 's/^baseline = .*/baseline = fit:bandit:0.5/'
+	bad "'fit:linear' is no policy of this kind: write it under 'learned ='" 's/^oracle = .*/oracle = fit:linear/'
+	bad "there is none beside 'load'" 's/^learned = .*/&  fit:linear/; s/^train = .*/train = mid-rate/; s/^test = .*/test = low-rate/'
+	bad "would be judged by another" 's/^learned = .*/& fit:linear/; $a [objective]\n10k = 0.5'
+	bad "'ramp:3000:2000:0.5': a ramp is ramp:MIN:MAX:P" 's/^static = .*/& ramp:3000:2000:0.5/'
+	bad "'ramp:3000': a ramp is ramp:MIN:MAX:P" 's/^static = .*/& ramp:3000/'
 	bad "'static' needs a number" 's/^static = .*/static = static/'
 	bad "'static:1e99': it takes a number of" 's/^static = .*/static = static:1e99/'
 	bad "static:12112 never marks in a queue of limit_bytes = 5000" 's/^seconds = .*/&\nlimit_bytes = 5000/'
@@ -264,6 +365,9 @@ test_full()
 run_test test_campaign "a campaign runs to its end, with the same arrivals for all"
 run_test test_show "status and export"
 run_test test_kill "killed six times, it goes on and ends the same"
+run_test test_fits "policies that the runner makes, each without the family that it runs on"
+run_test test_left_out "what is made knows nothing of the family that is left out"
+run_test test_unfit "what cannot be made is a failure of its own runs"
 run_test test_stop "an interrupt stops it cleanly"
 run_test test_two "one runner at a time"
 run_test test_plans "plans that cannot be are refused, by line and with a remedy"

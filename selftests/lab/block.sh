@@ -50,7 +50,7 @@ queue()
 		return 1
 	fi
 	[ "$means" != threshold ] || lab_sluice queue set out0 $LAB_PARENT qth_min "$k_bytes" \
-		qth_max "$k_bytes" max_p 1000000 > /dev/null || { echo "the threshold cannot be set"; return 1; }
+		qth_max "$qth_max" max_p "$max_p" > /dev/null || { echo "the threshold cannot be set"; return 1; }
 	[ "$means" = qdisc ] || lab_sluice queue set out0 $LAB_PARENT limit_bytes "$limit_bytes" \
 		limit_pkts 100000 > /dev/null || { echo "the limit cannot be set"; return 1; }
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "lab/arrivals.h"
+#include "lab/fits_priv.h"
 #include "lab/objective.h"
 #include "lab/plan.h"
 #include "lab/record.h"
@@ -130,6 +131,90 @@ static void test_aa(void **state)
 	assert_int_equal(p.policies, 3);
 	assert_string_equal(p.policy[2].name, "shipped#3");
 	assert_int_equal(model_crc(&p.policy[0].p.model), model_crc(&p.policy[2].p.model));
+	plan_free(&p);
+}
+
+static unsigned int named(const struct plan *p, const char *workload)
+{
+	for (unsigned int i = 0; i < p->workloads; i++)
+		if (!strcmp(p->workload[i].w.name, workload))
+			return i;
+	fail_msg("no %s", workload);
+	return 0;
+}
+
+/* What a model for one workload is made from, as names. */
+static const char *sources(const struct plan *p, const char *workload)
+{
+	static char list[256];
+	bool use[16];
+
+	assert_true(p->workloads <= 16);
+	fit_sources(p, named(p, workload), use);
+	list[0] = '\0';
+	for (unsigned int i = 0; i < p->workloads; i++)
+		if (use[i])
+			strcat(strcat(list, " "), p->workload[i].w.name);
+	return list;
+}
+
+/* Never of the own family; of those to train where there are some. */
+static void test_sources(void **state)
+{
+	static const char held_out[] =
+		"[plan]\nname = unit\n[endpoint]\ncandidate = fit:linear\nreference = best-static\n"
+		"[workloads]\ntest = web mid-rate high-rate incast-8\n"
+		"[policies]\nstatic = static:5000 ramp:5000:20000:0.25\nlearned = fit:linear\n"
+		"baseline = fit:lookup\nonline = learn-on:7\n";
+	struct plan p;
+
+	(void)state;
+	read_plan(text, &p);
+	assert_string_equal(sources(&p, "incast-8"), " web video");
+	assert_string_equal(sources(&p, "web"), " video");
+	assert_string_equal(sources(&p, "video"), " web");
+	plan_free(&p);
+	read_plan(held_out, &p);
+	assert_string_equal(sources(&p, "web"), " mid-rate high-rate incast-8");
+	assert_string_equal(sources(&p, "high-rate"), " web incast-8");
+	assert_true(fits_possible(&p, 0));
+	assert_int_equal(p.policy[1].p.triple.qth_min, 5000);
+	assert_int_equal(p.policy[1].p.triple.qth_max, 20000);
+	assert_int_equal(p.policy[1].p.triple.max_p, 250000);
+	assert_int_equal(p.policy[0].p.triple.qth_max, 5000);
+	assert_int_equal(p.policy[2].p.role, LAB_BASELINE);
+	assert_string_equal(p.policy[2].p.fit, "lookup");
+	assert_string_equal(p.policy[4].p.fit, "ddqn:7");
+	plan_free(&p);
+}
+
+/* What is kept comes back as it was, and damaged it is not taken. */
+static void test_fit_kept(void **state)
+{
+	const double number[] = { 0.25, 1, 2 };
+	struct fit_wanted w = { .fit = "linear", .family = "incast" }, back = w, none = { .fit = "tree" };
+	unsigned int interrupted;
+	struct store *s;
+	struct plan p;
+	struct sl_err e;
+
+	(void)state;
+	read_plan(text, &p);
+	assert_int_equal(store_begin_work(db, &p, &s, &interrupted, &e), 0);
+	w.workload = named(&p, "incast-8");
+	assert_int_equal(model_set_numbers(&w.model, "linear", number, 3), 0);
+	strcpy(w.model.command, "by hand");
+	assert_int_equal(fit_keep(s, &p, &w, &e), 0);
+	assert_int_equal(fit_kept(s, &back, &e), 0);
+	assert_int_equal(model_crc(&back.model), model_crc(&w.model));
+	assert_int_equal(fit_kept(s, &none, &e), 0);
+	assert_null(none.model.data);
+	model_free(&back.model);
+	sqlite3_exec(store_db(s), "UPDATE fits SET payload = zeroblob(24)", NULL, NULL, NULL);
+	assert_int_equal(fit_kept(s, &back, &e), -EBADMSG);
+	model_free(&back.model);
+	model_free(&w.model);
+	store_close(s);
 	plan_free(&p);
 }
 
@@ -449,6 +534,8 @@ int main(void)
 		IN_DIR(test_seeds),
 		IN_DIR(test_hash),
 		IN_DIR(test_aa),
+		IN_DIR(test_sources),
+		IN_DIR(test_fit_kept),
 		IN_DIR(test_workloads),
 		cmocka_unit_test(test_objective),
 		cmocka_unit_test(test_censored),

@@ -65,8 +65,11 @@ static void tell(void *arg, const struct store_run *run, const struct record *re
 
 	if (text)
 		fprintf(stderr, "%s%s\n", w->terminal ? "\r\033[K" : "", text);
-	if (!rec)
+	if (!rec) {
+		if (!w->done)	/* what is made before the first run is no measure of how long runs take */
+			w->begun_s = monotonic_s();
 		return;
+	}
 	w->done++;
 	if (rec->state != RECORD_VALID)
 		fprintf(stderr, "%srun %lld (%s, %s, %s, trial %u) %s: %s\n",

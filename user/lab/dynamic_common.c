@@ -61,8 +61,7 @@ static json_t *interval(const double *x, size_t n, double (*map)(double))
 			return json_null();
 	if (n < 2)
 		return n ? json_real(map(x[0])) : json_null();
-	if (stats_bootstrap_mean(x, n, 1, &i))
-		return NULL;
+	stats_interval_mean(x, n, &i);
 	return json_pack("{s:f s:f s:f}", "mean", map(i.mean), "low", map(i.low), "high",
 			 map(i.high));
 }

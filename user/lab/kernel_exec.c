@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lab/block.h"
+#include "lab/fits.h"
 
 static void write_phases(FILE *f, const struct workload *w)
 {
@@ -23,7 +24,10 @@ static void write_phases(FILE *f, const struct workload *w)
 
 static int write_job(const struct block *b, const struct store_run *run, struct sl_err *e)
 {
-	static const char *const means[] = { "qdisc", "threshold", "model", "learn", "choice" };
+	static const char *const means[] = {
+		[LAB_QDISC] = "qdisc", [LAB_THRESHOLD] = "threshold", [LAB_MODEL] = "model",
+		[LAB_LEARN] = "learn", [LAB_FIT] = "model",
+	};
 	const struct plan *p = b->r->plan;
 	const struct lab_policy *q = &p->policy[run->policy].p;
 	FILE *f;
@@ -31,23 +35,30 @@ static int write_job(const struct block *b, const struct store_run *run, struct 
 
 	if (r)
 		return r;
-	fprintf(f, "means=%s\nqdisc='%s'\nk_bytes=%.0f\nseries=%u\nmodel=%s/%u.model\n", means[q->means],
-		q->qdisc, q->means == LAB_THRESHOLD ? q->number : 0, p->series, b->dir, run->policy);
+	fprintf(f, "means=%s\nqdisc='%s'\nk_bytes=%u\nqth_max=%u\nmax_p=%u\nseries=%u\nmodel=%s/%u-%u.model\n",
+		means[q->means], q->qdisc, q->triple.qth_min, q->triple.qth_max, q->triple.max_p, p->series,
+		b->dir, run->policy, run->workload);
 	write_phases(f, &p->workload[run->workload].w);
 	return block_job_end(f, run, e);
 }
 
 static int write_files(const struct block *b, const struct store_run *run, struct sl_err *e)
 {
-	const struct lab_policy *q = &b->r->plan->policy[run->policy].p;
+	const struct plan *p = b->r->plan;
+	const struct lab_policy *q = &p->policy[run->policy].p;
+	const struct model *model;
 	char path[PATH_MAX + 64];
+	const char *why;
 	int r = write_job(b, run, e);
 
 	if (!r)
 		r = block_write_arrivals(b, run, e);
-	snprintf(path, sizeof(path), "%s/%u.model", b->dir, run->policy);
-	if (!r && q->means == LAB_MODEL)
-		r = model_write(&q->model, path, e);
+	/* Without one the daemon does not start, and the run has failed. */
+	model = q->means == LAB_MODEL ? &q->model :
+		fits_find(b->r->fits, p, run->policy, run->workload, &why);
+	snprintf(path, sizeof(path), "%s/%u-%u.model", b->dir, run->policy, run->workload);
+	if (!r && model)
+		r = model_write(model, path, e);
 	return r;
 }
 

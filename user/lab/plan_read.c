@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/fits.h"
 #include "lab/plan.h"
 #include "lab/plan_priv.h"
 #include "lib/config.h"
@@ -340,11 +341,41 @@ static int check_configuration(struct reading *r, const struct lab_configuration
 	for (size_t i = 0; i < p->policies; i++) {
 		const struct lab_policy *q = &p->policy[i].p;
 
-		if (q->means == LAB_THRESHOLD && q->number >= c->value[LAB_LIMIT])
+		if (q->means == LAB_THRESHOLD && q->triple.qth_min >= c->value[LAB_LIMIT])
 			return refuse(r, "policies", "static", "%s never marks in a queue of "
 				      "limit_bytes = %.0f: make the limit larger, or take it away",
 				      q->name, c->value[LAB_LIMIT]);
 	}
+	return 0;
+}
+
+/* --- policies that are made -------------------------------------------------------------- */
+
+/* What they are made for is the world's own J (user/policy/world.h). */
+static bool has_default_weights(const struct objective *o)
+{
+	return o->class[0] == 0.3 && o->class[1] == 0.3 && o->class[2] == 0.2 &&
+	       o->class[3] == 0.2 && o->goodput == 0.2;
+}
+
+static int check_fits(struct reading *r)
+{
+	const struct plan *p = &r->plan;
+	const struct lab_policy *q = NULL;
+
+	for (size_t i = 0; i < p->policies; i++)
+		q = *p->policy[i].p.fit ? &p->policy[i].p : q;
+	if (!q)
+		return 0;
+	if (!has_default_weights(&p->objective))
+		return refuse(r, "policies", lab_role_name(q->role), "%s is made by the J of 0.3, 0.3, 0.2, "
+			      "0.2 and goodput 0.2, and would be judged by another: take [objective] or the "
+			      "policy away", q->name);
+	for (unsigned int i = 0; i < p->workloads; i++)
+		if (!fits_possible(p, i))
+			return refuse(r, "policies", lab_role_name(q->role), "%s is made from families that "
+				      "it does not run on, and there is none beside '%s': name workloads of "
+				      "another one", q->name, p->workload[i].w.family);
 	return 0;
 }
 
@@ -377,9 +408,12 @@ static int check_endpoint(struct reading *r)
 {
 	const struct plan *p = &r->plan;
 	size_t test = 0, fixed = 0;
+	bool families = false;
 
-	for (size_t i = 0; i < p->workloads; i++)
+	for (size_t i = 0; i < p->workloads; i++) {
 		test += p->workload[i].test;
+		families |= strcmp(p->workload[i].w.family, p->workload[0].w.family) != 0;
+	}
 	for (size_t i = 0; i < p->policies; i++)
 		fixed += p->policy[i].p.role == LAB_STATIC;
 	if (p->aa)
@@ -394,9 +428,10 @@ static int check_endpoint(struct reading *r)
 		return refuse(r, "endpoint", "reference", "'%s' is compared with itself: name another "
 			      "reference, or make it an A/A plan (aa in [plan])", p->candidate);
 	if (!strcmp(p->reference, "best-static")) {
-		if (fixed < 2 || test == p->workloads)
+		if (fixed < 2 || (test == p->workloads && !families))
 			return refuse(r, "endpoint", "reference", "best-static is the best of several "
-				      "static policies on workloads to train: the plan needs two and one");
+				      "static policies on workloads to train, or of other families: the "
+				      "plan needs two, and some of these");
 	} else if (!has_policy(p, p->reference)) {
 		return refuse(r, "endpoint", "reference", "the reference '%s' is neither one of the "
 			      "plan's policies nor best-static", p->reference);
@@ -487,6 +522,8 @@ static int take(struct reading *r)
 		error = take_configurations(r);
 	for (size_t i = 0; !error && i < r->plan.configurations; i++)
 		error = check_configuration(r, &r->plan.configuration[i]);
+	if (!error)
+		error = check_fits(r);
 	if (!error)
 		error = check_endpoint(r);
 	if (!error && plan_runs(&r->plan) > PLAN_RUNS_MAX)

@@ -11,6 +11,10 @@
 #include "policy/policy.h"
 
 #define NONE	NAN
+#define FIT	"fit:"
+#define RAMP	"ramp"
+#define SEED_MAX 1000000
+#define LAB_THRESHOLD_MAX 64e6
 
 static const char *const role_name[LAB_ROLES] = {
 	"default", "static", "baseline", "learned", "online", "oracle",
@@ -29,6 +33,12 @@ struct row {
 #define STEERING(word, role, help) \
 	{ word, role, LAB_STEERING, { false, false, true }, NONE, 0, 0, NULL, help }
 
+/* Of every family by what the others have (fits.h); a number is the seed. */
+#define FITTED(kind, help)	\
+	{ FIT kind, LAB_LEARNED, LAB_FIT, { true, true, false }, NONE, 0, 0, kind, help }
+#define SEEDED(kind, help)	\
+	{ FIT kind, LAB_LEARNED, LAB_FIT, { true, true, false }, 1, 1, SEED_MAX, kind, help }
+
 static const struct row rows[] = {
 	{ "pfifo_fast", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "pfifo_fast", "" },
 	{ "fq", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "fq", "" },
@@ -41,8 +51,10 @@ static const struct row rows[] = {
 	{ "pie", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "pie ecn", "" },
 	{ "cake", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "cake", "" },
 	{ "dualpi2", LAB_DEFAULT, LAB_QDISC, { false, true, false }, NONE, 0, 0, "dualpi2", "" },
-	{ "static", LAB_STATIC, LAB_THRESHOLD, { true, true, false }, 0, 1, 64e6, "static",
+	{ "static", LAB_STATIC, LAB_THRESHOLD, { true, true, false }, 0, 1, LAB_THRESHOLD_MAX, "static",
 	  "a threshold of so many bytes; static:grid is ten, 3,028 * 2^n" },
+	{ RAMP, LAB_STATIC, LAB_THRESHOLD, { true, true, false }, NONE, 0, 0, NULL,
+	  "ramp:MIN:MAX:P marks with 0 at MIN bytes to P (a share) at MAX" },
 	{ "bdp", LAB_BASELINE, LAB_MODEL, { true, true, false }, 1 / 7.0, 1e-3, 1e3, "bdp",
 	  "K = x C RTT, x = 1/7 unless given" },
 	{ "time", LAB_BASELINE, LAB_MODEL, { true, true, false }, 0, 1, 1e6, "time",
@@ -50,8 +62,24 @@ static const struct row rows[] = {
 	{ "shipped", LAB_LEARNED, LAB_MODEL, { true, true, false }, NONE, 0, 0, NULL, "the built-in model" },
 	{ "shipped-tree", LAB_LEARNED, LAB_MODEL, { true, true, false }, NONE, 0, 0, NULL,
 	  "the tree distilled from it" },
-	{ "learn", LAB_ONLINE, LAB_LEARN, { false, true, false }, NONE, 0, 0, NULL,
+	FITTED("static", "the best threshold in bytes"),
+	FITTED("bdp", "K = x C RTT"),
+	FITTED("time", "K = C t"),
+	FITTED("pi", "a controller"),
+	FITTED("rules", "four rules"),
+	FITTED("lookup", "a table of situations"),
+	FITTED("linear", "a regression"),
+	FITTED("labels", "a tree on the best thresholds"),
+	FITTED("tree", "a tree on their costs"),
+	FITTED("identify", "which workload is it, and what was best there"),
+	SEEDED("network", "taught what thresholds cost"),
+	SEEDED("bandit", "LinUCB, learns by trying"),
+	SEEDED("ppo", "a policy gradient, by trying"),
+	SEEDED("ddqn", "the daemon's agent, by trying"),
+	{ "learn", LAB_ONLINE, LAB_LEARN, { true, true, false }, NONE, 0, 0, NULL,
 	  "the daemon's agent, from scratch in each run" },
+	{ "learn-on", LAB_ONLINE, LAB_LEARN, { true, false, false }, 1, 1, SEED_MAX, "ddqn",
+	  "the same, from what fit:ddqn:NUMBER has made (1)" },
 	STEERING("none", LAB_DEFAULT, "packets stay on the CPU that they come to"),
 	STEERING("rps", LAB_DEFAULT, "receive packet steering, by the flows' hash"),
 	STEERING("rfs", LAB_DEFAULT, "receive flow steering, to the CPU of who reads"),
@@ -84,6 +112,20 @@ static const struct row *find(const char *word, size_t n)
 	return NULL;
 }
 
+static int parse_ramp(const char *text, struct lab_policy *p, struct sl_err *e)
+{
+	double low, high, share;
+	char rest;
+
+	if (!text || sscanf(text, "%lf:%lf:%lf%c", &low, &high, &share, &rest) != 3 ||
+	    !(low >= 1 && high >= low && high <= LAB_THRESHOLD_MAX && share > 0 && share <= 1))
+		return sl_err(e, -EINVAL, "'%s': a ramp is " RAMP ":MIN:MAX:P with 1 <= MIN <= MAX <= "
+			      "%.0f bytes and a share 0 < P <= 1", p->name, LAB_THRESHOLD_MAX);
+	p->number = low;
+	p->triple = (struct qdisc_triple){ low, high, round(1e6 * share) };
+	return 0;
+}
+
 static int parse_number(const struct row *row, const char *text, double *ret, struct sl_err *e)
 {
 	char *end;
@@ -98,7 +140,8 @@ static int parse_number(const struct row *row, const char *text, double *ret, st
 		return sl_err(e, -EINVAL, "'%s' takes no number: write it without ':%s'", row->word,
 			      text);
 	*ret = strtod(text, &end);
-	if (end == text || *end || !(*ret >= row->min && *ret <= row->max))
+	if (end == text || *end || !(*ret >= row->min && *ret <= row->max) ||
+	    (row->max == SEED_MAX && *ret != floor(*ret)))
 		return sl_err(e, -EINVAL, "'%s:%s': it takes a number of %.10g..%.10g", row->word,
 			      text, row->min, row->max);
 	return 0;
@@ -145,6 +188,19 @@ static int parse_row(const struct row *row, struct lab_policy *p, struct sl_err 
 	case LAB_STEERING:
 		snprintf(p->steering, sizeof(p->steering), "%s", row->word);
 		return 0;
+	case LAB_THRESHOLD:
+		if (!p->triple.max_p)
+			p->triple = (struct qdisc_triple){ number, number, 1000000 };
+		return 0;
+	case LAB_FIT:
+	case LAB_LEARN:
+		if (!row->text)
+			return 0;
+		if (isnan(number))
+			snprintf(p->fit, sizeof(p->fit), "%s", row->text);
+		else
+			snprintf(p->fit, sizeof(p->fit), "%s:%.0f", row->text, number);
+		return 0;
 	case LAB_MODEL:
 		if (!row->text)
 			return model_read(row->word, &p->model, e);
@@ -168,16 +224,20 @@ static int wrong_executor(const char *word, const struct row *row, int executor,
 			      "executor = kernel" :
 			      "'%s' steers packets, which is of the native lab alone: take it away, or say "
 			      "executor = native", word);
-	return sl_err(e, -EINVAL, executor == PLAN_KERNEL ?
+	return sl_err(e, -EINVAL, executor != PLAN_KERNEL ?
+		      "'%s' is of the kernel lab alone: take it away, or say executor = kernel" :
+		      row->means == LAB_CHOICE ?
 		      "'%s' is of the simulator alone: name static thresholds, and the report takes the "
 		      "best; or say executor = simulator" :
-		      "'%s' is of the kernel lab alone: take it away, or say executor = kernel", word);
+		      "'%s' is of the simulator alone: take it away, or say executor = simulator", word);
 }
 
 int lab_policy_parse(const char *word, enum lab_role role, int executor, struct lab_policy *ret,
 		     struct sl_err *e)
 {
-	const size_t n = strcspn(word, ":");
+	const size_t first = strncmp(word, FIT, strlen(FIT)) ? 0 : strlen(FIT);
+	const size_t n = first + strcspn(word + first, ":");
+	const char *behind = word[n] ? word + n + 1 : NULL;
 	const struct row *row = find(word, n);
 	struct lab_policy p = { .role = role, .number = NAN };
 	int r;
@@ -189,16 +249,20 @@ int lab_policy_parse(const char *word, enum lab_role role, int executor, struct 
 	if (!row && executor == PLAN_NATIVE) {
 		r = sl_err(e, -ENOENT, "the native lab has no policy '%s'; 'sluice lab list' lists them",
 			   word);
+	} else if (!row && first) {
+		r = sl_err(e, -EINVAL, "'%s': nothing of this name can be fitted; 'sluice lab list' lists "
+			   "what can", word);
 	} else if (!row) {
 		r = parse_file(word, role, &p, e);
-	} else if (row->role != role) {
+	} else if (row->role != role && !(row->means == LAB_FIT && role == LAB_BASELINE)) {
 		r = sl_err(e, -EINVAL, "'%s' is no policy of this kind: write it under '%s =' in "
 			   "[policies]", word, role_name[row->role]);
 	} else if (!row->in[executor]) {
 		r = wrong_executor(word, row, executor, e);
 	} else {
 		p.means = row->means;
-		r = parse_number(row, word[n] ? word + n + 1 : NULL, &p.number, e);
+		r = strcmp(row->word, RAMP) ? parse_number(row, behind, &p.number, e) :
+		    parse_ramp(behind, &p, e);
 		if (!r)
 			r = parse_row(row, &p, e);
 	}
@@ -216,4 +280,7 @@ void lab_policies_print(FILE *f)
 			rows[i].in[PLAN_NATIVE] ? "native" :
 			rows[i].in[PLAN_SIMULATOR] && rows[i].in[PLAN_KERNEL] ? "simulator, kernel" :
 			rows[i].in[PLAN_SIMULATOR] ? "simulator" : "kernel", rows[i].help);
+	fputs("\nfit:...: made from workloads of other families than the one it runs on; also a "
+	      "baseline.\nThe number of those that have one (network, bandit, ppo, ddqn) is the "
+	      "seed.\n", f);
 }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEED	7
 
 struct column {
 	const char *metric, *head, *format;
@@ -63,7 +62,8 @@ static size_t against(const struct report_data *d, size_t m, size_t p, size_t fr
 			if (a > 0 && b > 0)
 				x[n++] = log(a / b);
 		}
-	if (n && !stats_bootstrap_mean(x, n, SEED, ret)) {
+	if (n) {
+		stats_interval_mean(x, n, ret);
 		ret->mean = expm1(ret->mean);
 		ret->low = expm1(ret->low);
 		ret->high = expm1(ret->high);

@@ -67,7 +67,7 @@ int runner_end(struct runner *r, struct attempt *a, struct record *rec, struct s
 	return 0;
 }
 
-int runner_run(struct runner *r, struct sl_err *e)
+static int do_blocks(struct runner *r, struct sl_err *e)
 {
 	switch (r->plan->executor) {
 	case PLAN_KERNEL:
@@ -77,4 +77,15 @@ int runner_run(struct runner *r, struct sl_err *e)
 	default:
 		return simulator_run(r, e);
 	}
+}
+
+int runner_run(struct runner *r, struct sl_err *e)
+{
+	int error = fits_make(r, &r->fits, e);
+
+	if (!error)
+		error = do_blocks(r, e);
+	fits_free(r->fits);
+	r->fits = NULL;
+	return error;
 }

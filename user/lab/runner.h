@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "lab/fits.h"
 #include "lab/plan.h"
 #include "lab/record.h"
 #include "lab/store.h"
@@ -23,6 +24,7 @@ struct runner {
 	/* An attempt has ended (rec, and its run), or something is to be said (text). */
 	void (*tell)(void *arg, const struct store_run *run, const struct record *rec, const char *text);
 	void *arg;
+	struct fits *fits;			/* runner_run()'s own */
 };
 
 /* 0: all is done; -EINTR: it was told to stop. */

@@ -52,7 +52,7 @@ CREATE TABLE policies (
 	name		TEXT NOT NULL UNIQUE,	-- as the plan has it; of an A/A plan 'NAME#I'
 	role		TEXT NOT NULL
 			CHECK (role IN ('default', 'static', 'baseline', 'learned', 'online', 'oracle')),
-	k_bytes		REAL,			-- of a static threshold
+	k_bytes		REAL,			-- of a static threshold; of a ramp its middle
 	crc		INTEGER			-- of a model
 );
 
@@ -115,7 +115,7 @@ CREATE UNIQUE INDEX attempts_valid ON attempts (run) WHERE state = 'valid';
 --	throughput_share	of an interval: what the link sent over what it could have
 --	retransmits, reordered_packets	as senders have seen them
 --	late_mean_us, lost_connections	kernel lab: how late flows began, and those that failed
---	k_bytes			the threshold in force, on average
+--	k_bytes			the threshold in force, on average; in the simulator of a ramp its middle
 --	decisions, decisions_own	all, and those that the policy itself took, not its fallback
 --	inference_ns		of one decision, on average
 --	cpu_share		by CPU: class '0', '1', ...; and 'all'
@@ -159,6 +159,25 @@ CREATE TABLE choices (
 	cost		REAL NOT NULL,		-- mean J of the chosen one in these runs
 	runs		INTEGER NOT NULL,	-- that it took to choose
 	PRIMARY KEY (workload, configuration, policy)
+) WITHOUT ROWID;
+
+-- What "fit:FIT" (and, of ddqn, "learn-on") is on the workloads of a family: a model that was made in the
+-- simulator from workloads of other families, on arrivals that no trial has. Those to train if there are
+-- some in other families, else all. family '': of all workloads to train, for those of families that have none.
+CREATE TABLE fits (
+	fit		TEXT NOT NULL,		-- 'network:2': algorithm, seed
+	family		TEXT NOT NULL,		-- that was left out
+	others		TEXT NOT NULL,		-- families that it was made from
+	kind		TEXT NOT NULL,		-- of the model, as of user/policy/policy.h
+	command		TEXT NOT NULL,
+	payload		BLOB NOT NULL,
+	crc		INTEGER NOT NULL,	-- of kind, command and payload
+	mixes		INTEGER NOT NULL,	-- workloads x configurations x arrivals that it has seen
+	runs		INTEGER NOT NULL,	-- of the simulator that it had; ten a mix are the thresholds',
+						-- which all have in common
+	seconds		REAL NOT NULL,		-- that it took beyond these
+	made_unix_s	REAL NOT NULL,
+	PRIMARY KEY (fit, family)
 ) WITHOUT ROWID;
 
 -- When somebody had results of test workloads shown: export, report.

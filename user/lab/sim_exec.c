@@ -33,6 +33,8 @@ struct child {
 static void __attribute__((noreturn)) be_child(const struct runner *r, const struct store_run *run,
 						double chosen_k, int fd, pid_t parent)
 {
+	const char *why;
+	const struct model *fitted = fits_find(r->fits, r->plan, run->policy, run->workload, &why);
 	struct record rec;
 	char *line = NULL;
 	json_t *json;
@@ -43,7 +45,10 @@ static void __attribute__((noreturn)) be_child(const struct runner *r, const str
 	if (getppid() != parent)
 		_exit(1);
 	record_init(&rec, run->id);
-	sim_run_measure(r->plan, run, chosen_k, &rec);
+	if (why)
+		record_fail(&rec, "%s", why);
+	else
+		sim_run_measure(r->plan, run, chosen_k, fitted, &rec);
 	json = rec.no_memory ? NULL : record_json(&rec);
 	if (json)
 		line = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12));

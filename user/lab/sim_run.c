@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A workload of the table becomes a mix, which the world of user/policy runs under a policy, epoch by
- * epoch as the daemon would decide. What differs from "sluice eval" is what is measured: every flow, the
+ * A workload of the table becomes a mix (sim_mix.h), which the world of user/policy runs under whoever
+ * decides (sim_actor.h), epoch by epoch as in the daemon. What differs from "sluice eval" is what is measured: every flow, the
  * queue in intervals, and J by the plan's weights.
  */
 #include "lab/sim_run.h"
@@ -12,7 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/reward_ecn.h"
+#include "lab/sim_actor.h"
+#include "lab/sim_mix.h"
 #include "lib/clock.h"
 #include "lib/hist.h"
 #include "lib/rng.h"
@@ -21,12 +22,7 @@
 #include "sim/sim.h"
 
 #define SELECTION_TRIAL	0x40000000u	/* of the first arrivals that an oracle chooses by */
-#define EPOCH_S		0.05
-#define EPOCH_RTTS	10
-#define EPOCHS_MIN	20
-#define LIMIT_RTTS	4	/* C RTT: a queue of mixed-ECN that drops */
-#define LIMIT_MIN	150000
-#define CALIBRATION_STEPS 2000000
+#define CALIBRATION_STEPS 500000
 #define SATURATED	0.99	/* share of an epoch with a backlog */
 
 struct sums {
@@ -45,7 +41,7 @@ struct measuring {
 	struct sums bin, saturated;
 	double k_s;
 	unsigned int epoch, bin_from;	/* of the interval that is kept next */
-	uint64_t decisions, decide_ns;
+	uint64_t decisions, decisions_own, decide_ns;
 };
 
 static void note_flow(void *arg, const struct sim_flow_record *f)
@@ -75,57 +71,6 @@ static double calibrate(void)
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
 	s = (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9;
 	return CALIBRATION_STEPS / 1e6 / fmax(s, 1e-9);
-}
-
-/* --- the mix ----------------------------------------------------------------------------- */
-
-static enum mix_kind kind_of(const struct workload *w)
-{
-	if (w->cubic > 0 || w->ecn_cubic > 0)
-		return MIX_MIXED_ECN;
-	if (w->rtts > 1)
-		return MIX_RTTS;
-	if (w->phase[0].incast)
-		return MIX_INCAST;
-	if (w->phases > 1)
-		return w->phase[0].rate != w->phase[1].rate ? MIX_RATE : MIX_SWITCHING;
-	return w->endless ? MIX_ENDLESS : MIX_STEADY;
-}
-
-static int make_mix(struct measuring *m, const struct workload *w,
-		    const struct lab_configuration *c, uint64_t seed, struct sl_err *e)
-{
-	const double rate_bps = c->value[LAB_RATE] * 1e6, rtt_s = c->value[LAB_RTT] / 1e6;
-	double longest = 0;
-	struct mix *x = &m->mix;
-
-	*x = (struct mix){
-		.seed = seed, .kind = kind_of(w), .rate_bps = rate_bps, .rtt_s = rtt_s,
-		.rtts = w->rtts, .without_ecn = w->cubic, .ecn_cubic = w->ecn_cubic,
-		.limit_bytes = c->value[LAB_LIMIT], .flows_seen = true, .endless = w->endless,
-		.phases = w->phases, .phase_s = w->phases > 1 ? w->phase_s : INFINITY,
-	};
-	for (unsigned int i = 0; i < w->rtts; i++) {
-		x->rtt_of[i] = w->rtt_of[i];
-		longest = fmax(longest, w->rtt_of[i]);
-	}
-	if (w->cubic > 0)	/* a deep queue would never drop what cannot be marked */
-		x->limit_bytes = fmin(x->limit_bytes, fmax(LIMIT_RTTS * rate_bps / 8 * rtt_s, LIMIT_MIN));
-	for (unsigned int i = 0; i < w->phases; i++) {
-		const struct workload_phase *p = &w->phase[i];
-		int r = workload_sizes(w, i, rate_bps, &m->sizes[i], e);
-
-		if (r)
-			return r;
-		x->phase[i] = (struct mix_phase){
-			.sizes = i, .scale = 1, .load = p->load, .rate = p->rate, .incast = p->incast,
-			.incast_gap_s = p->incast * MIX_BLOCK_BYTES * 80 / rate_bps,
-		};
-	}
-	x->epoch_s = fmin(fmax(EPOCH_S, EPOCH_RTTS * rtt_s * longest), c->value[LAB_SECONDS] / EPOCHS_MIN);
-	x->epochs = round(c->value[LAB_SECONDS] / x->epoch_s);
-	m->files = (struct mix_files){ .sizes = m->sizes, .n = w->phases };
-	return 0;
 }
 
 /* --- what is measured ---------------------------------------------------------------------- */
@@ -216,7 +161,7 @@ static void add_queue(struct measuring *m, double t1_s)
 	record_whole(r, "drops_share", "", t1_s, drops / (drops + packets), s->packets + drops);
 	record_whole(r, "k_bytes", "", t1_s, m->k_s / t1_s, 0);
 	record_whole(r, "decisions", "", t1_s, m->decisions, m->decisions);
-	record_whole(r, "decisions_own", "", t1_s, m->decisions, m->decisions);
+	record_whole(r, "decisions_own", "", t1_s, m->decisions_own, m->decisions);
 	record_whole(r, "inference_ns", "", t1_s, m->decisions ? (double)m->decide_ns / m->decisions :
 		     NAN, m->decisions);
 	r->drain_share = m->saturated.capacity_bytes > 0 ?
@@ -243,14 +188,15 @@ static void add_unfinished(struct measuring *m, struct sim *s)
 	}
 }
 
-static int epochs(struct measuring *m, struct policy *p, struct world *w, struct qdisc_triple t)
+static int epochs(struct measuring *m, struct actor *a, struct world *w, struct qdisc_triple t)
 {
 	struct ecn_interval in;
 	int last;
 
 	do {
 		struct sim_stage_stats now;
-		const double k = t.qth_min;
+		const double k = (t.qth_min + (double)t.qth_max) / 2;
+		bool decided, own;
 		uint64_t from;
 		int r;
 
@@ -260,39 +206,42 @@ static int epochs(struct measuring *m, struct policy *p, struct world *w, struct
 		sim_stage_read(world_sim(w), 0, &now);
 		end_epoch(m, &now, k);
 		from = monotonic_ns();
-		r = policy_decide(p, &in, &t);
-		if (ecn_interval_active(&in)) {
+		r = actor_decide(a, &in, &t, &decided, &own);
+		if (decided) {
 			m->decide_ns += monotonic_ns() - from;
 			m->decisions++;
+			m->decisions_own += own;
 		}
 		if (r < 0)
 			return r;
 		world_set(w, &t);
+		r = actor_learn(a);
+		if (r < 0)
+			return r;
 	} while (!last);
 	return 0;
 }
 
 /* The run itself; *goodput: payload over what the link could have sent. */
-static int run_world(struct measuring *m, const struct model *model, double *goodput)
+static int run_world(struct measuring *m, const struct actor_config *c, double *goodput)
 {
 	struct ecn_interval in;
-	struct policy *p = NULL;
+	struct actor *a = NULL;
 	struct world *w = NULL;
 	struct sim_flow_stats f;
 	struct qdisc_triple t;
 	struct outcome out;
-	int r = policy_new(model, &p, NULL);
+	int r = actor_new(c, &a);
 
 	if (r)
 		return r;
 	world_interval(&m->mix, &in);
-	policy_reset(p);
-	t = policy_start(p, &in);
+	t = actor_start(a, &in);
 	r = world_new(&m->files, &m->mix, 0, &t, &w);
 	if (!r) {
 		sim_watch_flows(world_sim(w), note_flow, m);
 		sim_stage_read(world_sim(w), 0, &m->before);
-		r = epochs(m, p, w, t);
+		r = epochs(m, a, w, t);
 	}
 	if (!r)
 		r = world_end(w, &out);
@@ -304,7 +253,7 @@ static int run_world(struct measuring *m, const struct model *model, double *goo
 			     m->before.packets);
 	}
 	world_free(w);
-	policy_free(p);
+	actor_free(a);
 	return r;
 }
 
@@ -315,17 +264,17 @@ static int static_model(double k_bytes, struct model *ret)
 
 /* J of a run, and all that is measured in rec. */
 static int measure(const struct plan *p, const struct store_run *run, uint64_t seed,
-		   const struct model *model, struct record *rec, double *cost, struct sl_err *e)
+		   const struct actor_config *actor, struct record *rec, double *cost, struct sl_err *e)
 {
 	struct measuring m = { .plan = p, .rec = rec };
-	const struct lab_configuration *c = &p->configuration[run->configuration];
 	const struct metric *j;
 	double goodput, t1_s;
-	int r = make_mix(&m, &p->workload[run->workload].w, c, seed, e);
+	int r = sim_mix(p, run->workload, run->configuration, seed, &m.mix, m.sizes, e);
 
 	if (r)
 		goto out;
-	r = run_world(&m, model, &goodput);
+	m.files = (struct mix_files){ .sizes = m.sizes, .n = m.mix.phases };
+	r = run_world(&m, actor, &goodput);
 	if (!r) {
 		t1_s = m.epoch * m.mix.epoch_s;
 		add_queue(&m, t1_s);
@@ -368,7 +317,8 @@ static int choose(const struct plan *p, const struct store_run *run, struct reco
 
 			record_init(&aside, run->id);
 			r = measure(p, run, plan_seed(p, run->workload, run->configuration,
-						      SELECTION_TRIAL + i, 0), &model, &aside, &cost, e);
+						      SELECTION_TRIAL + i, 0),
+				    &(struct actor_config){ .model = &model }, &aside, &cost, e);
 			record_free(&aside);
 			sum += r ? 0 : cost;
 		}
@@ -385,30 +335,46 @@ static int choose(const struct plan *p, const struct store_run *run, struct reco
 	return 0;
 }
 
-void sim_run_measure(const struct plan *p, const struct store_run *run, double chosen_k,
-		     struct record *rec)
+/* By a threshold: its own, or the oracle's choice. */
+static int threshold(const struct plan *p, const struct store_run *run, double chosen_k,
+		     struct record *rec, struct model *ret, struct sl_err *e)
 {
 	const struct lab_policy *policy = &p->policy[run->policy].p;
+	double k = policy->means == LAB_CHOICE ? chosen_k : policy->number;
+
+	if (isnan(k)) {
+		int r = choose(p, run, rec, e);
+
+		if (r)
+			return r;
+		k = rec->choice_k_bytes;
+	}
+	return static_model(k, ret);
+}
+
+void sim_run_measure(const struct plan *p, const struct store_run *run, double chosen_k,
+		     const struct model *fitted, struct record *rec)
+{
+	const struct lab_policy *policy = &p->policy[run->policy].p;
+	struct actor_config actor = { .model = fitted, .seed = run->seed };
 	struct model fixed = { 0 };
-	const struct model *model = &fixed;
 	struct sl_err e = { "" };
-	double k = policy->number, cost;
+	double cost;
 	int r = 0;
 
 	rec->calibration = calibrate();
-	if (policy->means == LAB_CHOICE) {
-		k = chosen_k;
-		if (isnan(k))
-			r = choose(p, run, rec, &e);
-		if (isnan(k))
-			k = rec->choice_k_bytes;
-	}
 	if (policy->means == LAB_MODEL)
-		model = &policy->model;
-	else if (!r)
-		r = static_model(k, &fixed);
+		actor.model = &policy->model;
+	else if (policy->means == LAB_LEARN)
+		actor.learns = true;
+	else if (policy->means == LAB_THRESHOLD && policy->triple.qth_max > policy->triple.qth_min)
+		actor.fixed = &policy->triple;
+	else if (policy->means == LAB_THRESHOLD || policy->means == LAB_CHOICE)
+		r = threshold(p, run, chosen_k, rec, &fixed, &e);
+	if (fixed.data)
+		actor.model = &fixed;
 	if (!r)
-		r = measure(p, run, run->seed, model, rec, &cost, &e);
+		r = measure(p, run, run->seed, &actor, rec, &cost, &e);
 	model_free(&fixed);
 	if (r)
 		record_fail(rec, "%s", *e.text ? e.text : strerror(-r));

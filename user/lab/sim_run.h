@@ -11,9 +11,9 @@
 
 /*
  * chosen_k: what an oracle chose before; NAN: it chooses now, by runs on arrivals of no trial.
- * Never fails but by what the record says.
+ * fitted: of a policy that is made for a family. Never fails but by what the record says.
  */
 void sim_run_measure(const struct plan *p, const struct store_run *run, double chosen_k,
-		     struct record *rec);
+		     const struct model *fitted, struct record *rec);
 
 #endif

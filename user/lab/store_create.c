@@ -120,7 +120,7 @@ static int insert_policy(struct store *s, const struct plan *p, size_t i, struct
 	bind_text(st, 2, p->policy[i].name);
 	bind_text(st, 3, lab_role_name(q->role));
 	if (q->means == LAB_THRESHOLD)
-		sqlite3_bind_double(st, 4, q->number);
+		sqlite3_bind_double(st, 4, ((double)q->triple.qth_min + q->triple.qth_max) / 2);
 	if (q->means == LAB_MODEL)
 		sqlite3_bind_int64(st, 5, model_crc(&q->model));
 	return store_finish(s, st, "writing policies", e);
