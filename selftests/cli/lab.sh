@@ -93,10 +93,11 @@ test_kill()
 # Policies that the runner makes: without the family that they run on, once, and as the seed says.
 fit_plan()
 {
-	sed -e 's/^baseline = .*/baseline = bdp fit:bdp fit:linear/' -e '/^oracle/d' \
-		-e 's/^learned = .*/learned = fit:network:1 fit:network:2 fit:bandit/' \
+	sed -e 's/^baseline = .*/baseline = bdp fit:bdp fit:linear/' -e 's/^oracle = .*/online = learn learn-on/' \
+		-e 's/^learned = .*/learned = fit:bandit:1 fit:bandit:2/' \
+		-e 's/^train = .*/train = mid-rate web/' \
 		-e 's/^static = .*/& ramp:12112:96896:0.5/; s/^candidate = .*/candidate = fit:linear/' \
-		"$@" -e '$a online = learn learn-on' $plan > "$tmpdir/fit.plan"
+		"$@" $plan > "$tmpdir/fit.plan"
 }
 
 crcs() { sql "$1" "SELECT fit, crc FROM fits WHERE family = '$2' ORDER BY fit"; }
@@ -108,14 +109,16 @@ test_fits()
 	fit_plan
 	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/f.db" --jobs 2 2> "$tmpdir/err"
 	check_err $? "$(tail -n 1 "$tmpdir/err")"
+	grep -q '^80 of 80 runs done, 0 failed' "$tmpdir/err"
+	check_err $? "the last line is '$(tail -n 1 "$tmpdir/err")'"
 	# Both families to test have one model, made from both to train; these have one from each other.
 	[ "$(sql f "SELECT group_concat(family || '<' || others, ' ') FROM (SELECT * FROM fits WHERE
-		fit = 'linear' ORDER BY family)")" = "<load bursty bursty<load load<bursty" ]
+		fit = 'linear' ORDER BY family)")" = "<load web load<web web<load" ]
 	check_err $? "made from others than it should: $(sql f "SELECT family, others FROM fits")"
-	[ "$(sql f "SELECT count(DISTINCT fit) || ' ' || count(*) FROM fits")" = "6 18" ]
+	[ "$(sql f "SELECT count(DISTINCT fit) || ' ' || count(*) FROM fits")" = "5 15" ]
 	check_err $? "not three of each: $(sql f "SELECT fit, family FROM fits")"
-	[ "$(sql f "SELECT count(DISTINCT crc) FROM fits WHERE fit LIKE 'network:%' AND family = ''")" = 2 ]
-	check_err $? "two seeds made the same network"
+	[ "$(sql f "SELECT count(DISTINCT crc) FROM fits WHERE fit LIKE 'bandit:%' AND family = ''")" = 2 ]
+	check_err $? "two seeds made the same bandit"
 	[ "$(sql f "SELECT min(mixes) || ' ' || max(mixes) FROM fits")" = "2 4" ]
 	check_err $? "two arrivals of each workload are not what it has seen"
 	# The agent from scratch has no time to learn; the one that goes on decides by itself.
@@ -166,7 +169,7 @@ test_left_out()
 # What cannot be made is a failure of its own runs, and no other's.
 test_unfit()
 {
-	fit_plan -e 's/^train = .*/train = bursty switching/; s/^trials = .*/trials = 1/' \
+	fit_plan -e 's/mid-rate web/bursty switching/; s/^trials = .*/trials = 1/' \
 		-e 's/^seed = .*/&\nattempts = 2/' -e 's/^learned = .*/learned = shipped/; /^online/d'
 	$sluice lab run "$tmpdir/fit.plan" "$tmpdir/u.db" 2> "$tmpdir/err"
 	check_err $? "$(tail -n 1 "$tmpdir/err")"
