@@ -53,6 +53,8 @@ test_truth()
 		.over_oracle.mean < 0.03 and .captured.mean > 0.9 and .captured.mean < 1 and
 		.verdict == "holds" and .own == 0.9 and .same_k == 1 and .alike_k == 1' "learned"
 	is "$r" '.ladder[] | select(.policy == "double") | .own == null and .same_k == 0' "double"
+	is "$r" '.ladder[] | select(.policy == "static:6056") | .same_k > 0.33 and .same_k < 0.34' \
+		"gamma's threshold is that of one case of three"
 	is "$r" '[.by_family[] | select(.policy == "learned") | .family] == ["c", "d"] and
 		all(.by_family[]; .verdict == "holds")' "by family"
 	is "$r" '.goals[0] | .goal == "J" and (.opportunity.mean - 0.09 | fabs) < 0.02' "goals"
@@ -140,7 +142,7 @@ test_page()
 	check_err $? "not self-contained: $(grep -oiE '<script|https?:.{20}|@import|<link' "$page" | head -3)"
 	grep -q 'made-up &amp; &lt;known&gt;' "$page"; check_err $? "the plan is not escaped"
 	if command -v gnuplot > /dev/null; then
-		[ "$(grep -c '<svg' "$page")" = 5 ]; check_err $? "not five plots"
+		[ "$(grep -c '<svg' "$page")" = 6 ]; check_err $? "not six plots"
 	fi
 	text=$(PATH=/nonexistent $sluice lab report "$tmpdir/truth.db" -o "$page" 2>&1 > /dev/null)
 	check_err $? "without gnuplot"
@@ -194,6 +196,22 @@ test_bad()
 	text=$(say "$tmpdir/one.db"); check_err $? "one trial: $text"
 	[[ $text == *"! There is one trial only."* && $text == *"cannot be told: one trial only"* ]]
 	check_err $? "one trial: $text"
+	# A policy that failed throughout, and a campaign of which four trials of twenty were reached, the
+	# last one but for a workload: it is judged by what there is.
+	make_db broken -v kind=truth
+	sqlite3 "$tmpdir/broken.db" "
+		UPDATE runs SET state = 'failed' WHERE policy = 11;
+		UPDATE attempts SET state = 'failed' WHERE run IN (SELECT id FROM runs WHERE policy = 11);
+		DELETE FROM attempts WHERE run IN
+			(SELECT id FROM runs WHERE trial > 3 OR (trial = 3 AND workload = 2));
+		UPDATE runs SET state = 'pending' WHERE id NOT IN (SELECT run FROM attempts);
+		DELETE FROM metrics WHERE attempt NOT IN (SELECT id FROM attempts WHERE state = 'valid');"
+	text=$(say "$tmpdir/broken.db" -o "$tmpdir/broken.html" 2>&1); check_err $? "half a campaign: $text"
+	[[ $text == *"runs are still to be done"* && $text == *"! learned has no valid run at all"* &&
+	   $text == *"judged by the other 2"* && $text != *"double is missing"* ]]
+	check_err $? "half a campaign: $text"
+	[[ $text != *nan* ]]; check_err $? "not a number: $text"
+
 	make_db few -v kind=truth -v trials=8
 	text=$(say "$tmpdir/few.db"); check_err $? "eight trials"
 	[[ $text == *"! 4 trials are left to estimate by"* ]]; check_err $? "eight trials: $text"

@@ -294,6 +294,7 @@ struct report_patterns {
 	double share_workload, share_setting, share_interaction, share_noise;
 	struct report_correlation *correlation;
 	size_t correlations;
+	double *by_case;		/* Spearman, of correlation i in case c: i * cases + c; NAN */
 	struct report_finding *finding;
 	size_t findings;
 	struct report_failure *failure;
@@ -349,6 +350,7 @@ void report_plot_opportunity(struct doc *d, const struct report *r, struct repor
 void report_plot_ladder(struct doc *d, const struct report *r, struct report_pictures *pictures);
 void report_plot_heat(struct doc *d, const struct report *r, struct report_pictures *pictures);
 void report_plot_curves(struct doc *d, const struct report *r, struct report_pictures *pictures);
+void report_plot_metrics(struct doc *d, const struct report *r, struct report_pictures *pictures);
 void report_plot_copies(struct doc *d, const struct report *r, struct report_pictures *pictures);
 
 #define REPORT_TEXT	64

@@ -81,9 +81,12 @@ static void answer(struct doc *doc, const struct report *r, const struct report_
 		return;
 	}
 	bands(o, band, sizeof(band));
-	at = snprintf(text, sizeof(text), "%s. Whoever knew the best threshold of each workload would be "
-		      "%s %% cheaper in J than %s, the best simple setting.", band,
-		      report_interval(number, &o->o, 100), r->r->best_baseline_name);
+	/* Below zero: something that is no threshold at all is better than every threshold. */
+	at = snprintf(text, sizeof(text), "%s%s. %s the best threshold of each workload would be %s %% %s in J "
+		      "than %s, the best simple setting.", r->d->pending ? "So far: " : "", band,
+		      o->o.mean < 0 ? "Even whoever knew" : "Whoever knew",
+		      report_number(number, "%.1f", 100 * fabs(o->o.mean)),
+		      o->o.mean < 0 ? "dearer" : "cheaper", r->r->best_baseline_name);
 	if (c && c->verdict == VERDICT_HOLDS)
 		at += snprintf(text + at, sizeof(text) - at, " %s does no harm: at most %s %% dearer than the "
 			       "best static threshold%s.", c->name,
@@ -263,7 +266,8 @@ static void missing(struct doc *doc, const struct report *r)
 		for (size_t c = 0; c < d->cases; c++) {
 			/* What is still to be done is told as that. */
 			if (!isnan(report_mean(d, c, p, 0, d->trials)) ||
-			    (d->open && d->open[c * d->policies + p]))
+			    (d->open && d->open[c * d->policies + p] &
+			     (d->select ? REPORT_OPEN_SELECT : REPORT_OPEN)))
 				continue;
 			if (n++ < 3 && at < sizeof(where))
 				at += snprintf(where + at, sizeof(where) - at, "%s%s", at ? "; " : "",

@@ -348,6 +348,7 @@ static void decisions(const struct report_data *d, const struct report_result *r
 {
 	const size_t k = report_metric_find(d, "k_bytes");
 	size_t same = 0, alike = 0, all = 0;
+	bool by_run;
 
 	for (size_t i = 0; i < d->ks; i++) {
 		const size_t at = d->k[i].at, t = at % d->trials;
@@ -356,7 +357,8 @@ static void decisions(const struct report_data *d, const struct report_result *r
 		if (use[c] && rung->pick[c] == p && t >= d->select)
 			decision(d, r, c, d->k[i].k_bytes, &same, &alike, &all);
 	}
-	for (size_t c = 0; !all && c < d->cases; c++) {
+	by_run = !all;
+	for (size_t c = 0; by_run && c < d->cases; c++) {
 		const size_t p = rung->pick[c];
 
 		for (size_t t = d->select; use[c] && p != REPORT_NONE && t < d->trials; t++) {

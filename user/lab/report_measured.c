@@ -19,11 +19,11 @@ static const struct column {
 } columns[] = {
 	{ "J", "J", 1, "%.3g", true },
 	{ "goodput, % of link", "goodput_share", 100, "%.1f", false },
-	{ "FCT to 10 KB, ms", "fct_mean_us 10k", 1e-3, "%.3g", true },
-	{ "FCT to 100 KB, ms", "fct_mean_us 100k", 1e-3, "%.3g", true },
-	{ "FCT to 1 MB, ms", "fct_mean_us 1m", 1e-3, "%.3g", true },
-	{ "FCT larger, ms", "fct_mean_us large", 1e-3, "%.3g", true },
-	{ "FCT p99, ms", "fct_p99_us all", 1e-3, "%.3g", true },
+	{ "FCT to 10 KB, ms", "fct_mean_us 10k", 1e-3, "%.4g", true },
+	{ "FCT to 100 KB, ms", "fct_mean_us 100k", 1e-3, "%.4g", true },
+	{ "FCT to 1 MB, ms", "fct_mean_us 1m", 1e-3, "%.4g", true },
+	{ "FCT larger, ms", "fct_mean_us large", 1e-3, "%.4g", true },
+	{ "FCT p99, ms", "fct_p99_us all", 1e-3, "%.4g", true },
 	{ "queue, KB", "queue_bytes", 1e-3, "%.3g", false },
 	{ "delay p50, ms", "latency_p50_us", 1e-3, "%.3g", false },
 	{ "delay p99, ms", "latency_p99_us", 1e-3, "%.3g", false },
@@ -32,7 +32,7 @@ static const struct column {
 	{ "retransmits", "retransmits", 1, "%.3g", false },
 	{ "reordered", "reordered_packets", 1, "%.3g", false },
 	{ "CPU, %", "cpu_share all", 100, "%.1f", false },
-	{ "K, KB", "k_bytes", 1e-3, "%.3g", true },
+	{ "K, KB", "k_bytes", 1e-3, "%.4g", true },
 };
 #define COLUMNS	(sizeof(columns) / sizeof(columns[0]))
 

@@ -181,11 +181,11 @@ struct pairs {
 	size_t *block, n;
 };
 
-/* What differs between policies that met the same arrivals, as ranks of the whole. */
-static void gather(const struct report_data *d, size_t m, struct pairs *q)
+/* What differs between policies that met the same arrivals, in cases [from, to). */
+static void gather(const struct report_data *d, size_t m, size_t from, size_t to, struct pairs *q)
 {
 	q->n = 0;
-	for (size_t c = 0; c < d->cases; c++) {
+	for (size_t c = from; c < to; c++) {
 		for (size_t t = 0; t < d->trials; t++) {
 			const size_t first = q->n;
 			double x = 0, y = 0;
@@ -284,15 +284,16 @@ static int correlations(const struct report_data *d, struct report_patterns *out
 	int r = -ENOMEM;
 
 	out->correlation = calloc(d->metrics + 1, sizeof(*out->correlation));
+	out->by_case = malloc(((d->metrics + 1) * d->cases + 1) * sizeof(*out->by_case));
 	rng_seed(&rng, 1);
-	if (!q.x || !q.y || !q.block || !p || !out->correlation)
+	if (!q.x || !q.y || !q.block || !p || !out->correlation || !out->by_case)
 		goto out;
 	for (size_t m = 0; m < d->metrics; m++) {
 		struct report_correlation *k = &out->correlation[out->correlations];
 
 		if (no_symptom(d->m[m].name) || d->m[m].values < SHARE_MIN * d->valid)
 			continue;
-		gather(d, m, &q);
+		gather(d, m, 0, d->cases, &q);
 		*k = (struct report_correlation){ m, q.n, stats_pearson(q.x, q.y, q.n),
 						  stats_spearman(q.x, q.y, q.n), NAN };
 		if (isnan(k->spearman))
@@ -304,6 +305,12 @@ static int correlations(const struct report_data *d, struct report_patterns *out
 	for (size_t i = 0; !r && i < out->correlations; i++)
 		out->correlation[i].p = p[i];
 	qsort(out->correlation, out->correlations, sizeof(*out->correlation), by_strength);
+	for (size_t i = 0; !r && i < out->correlations; i++) {
+		for (size_t c = 0; c < d->cases; c++) {
+			gather(d, out->correlation[i].metric, c, c + 1, &q);
+			out->by_case[i * d->cases + c] = stats_spearman(q.x, q.y, q.n);
+		}
+	}
 out:
 	free(q.x);
 	free(q.y);
@@ -353,6 +360,7 @@ void report_patterns_free(struct report_patterns *p)
 	free(p->range);
 	free(p->cluster_pick);
 	free(p->correlation);
+	free(p->by_case);
 	free(p->finding);
 	free(p->failure);
 	free(p);

@@ -12,6 +12,8 @@
 #define ROW		20	/* of a list, in pixels */
 #define CURVES_MAX	24	/* small pictures of J over K */
 #define BINS		24
+#define METRICS_MAX	18	/* in the picture of correlations */
+#define TITLE_MAX	34	/* letters over a small picture, of four in a row */
 
 #define BLUE		"#2f74c0"
 #define RED		"#d1495b"
@@ -103,8 +105,8 @@ void report_plot_opportunity(struct doc *doc, const struct report *r,
 	fprintf(p.script, "set arrow from 0,graph 0 to 0,graph 1 nohead lc rgb 'black' lw 0.7\n"
 		"set arrow from %.0f,graph 0 to %.0f,graph 1 nohead lc rgb '" RED "' dt 2\n"
 		"set arrow from %.0f,graph 0 to %.0f,graph 1 nohead lc rgb '" GREEN "' dt 2\n"
-		"set label 'MAYBE' at %.0f,graph 1 offset 0,0.5 center\nset tmargin 1.5\n"
-		"set label 'GO' at %.0f,graph 1 offset 0.5,0.5\n",
+		"set label 'MAYBE' at %.0f,graph 1 offset 0,0.5 center font ',9'\nset tmargin 1.5\n"
+		"set label 'GO' at %.0f,graph 1 offset 2,0.5 font ',9'\n",
 		100 * REPORT_MAYBE, 100 * REPORT_MAYBE, 100 * REPORT_GO, 100 * REPORT_GO,
 		50 * (REPORT_MAYBE + REPORT_GO), 100 * REPORT_GO);
 	fputs("plot '-' using 1:2:3:4 with xerrorbars pt 7 ps 0.7 lw 1.6 lc rgb '" BLUE "'\n", p.script);
@@ -116,38 +118,53 @@ void report_plot_opportunity(struct doc *doc, const struct report *r,
 	    pictures);
 }
 
+static bool single(const struct report_rung *g)
+{
+	return g->policy && g->policy->role == LAB_STATIC;
+}
+
 void report_plot_ladder(struct doc *doc, const struct report *r, struct report_pictures *pictures)
 {
 	const struct report_result *x = r->r;
+	size_t *list = malloc((x->rungs + 1) * sizeof(*list)), n = 0;
 	bool first = true, any = false;
 	double far = 10, least = -5;
 	struct plot p;
 
+	if (!list)
+		return;
 	for (size_t i = 0; i < x->rungs; i++) {
+		if (single(&x->rung[i]))
+			continue;
+		list[n++] = i;
 		any |= !isnan(x->rung[i].over.mean);
 		far = fmax(far, 105 * x->rung[i].over.high);
 		least = fmin(least, 105 * x->rung[i].over.low);
 	}
-	if (!any || !begin(&p, "ladder", 60 + ROW * x->rungs, doc, pictures))
+	if (!any || !begin(&p, "ladder", 60 + ROW * n, doc, pictures)) {
+		free(list);
 		return;
+	}
 	names_begin(&p);
-	for (size_t i = 0; i < x->rungs; i++)
-		named(&p, x->rung[i].name, -(int)i, &first);
+	for (size_t i = 0; i < n; i++)
+		named(&p, x->rung[list[i]].name, -(int)i, &first);
 	fprintf(p.script, ")\nset xrange [%.2f:%.2f]\nset yrange [%.1f:0.6]\n"
 		"set xlabel 'J over the oracle, %%'\n", fmax(least, -50), widest(far, 200),
-		-(double)x->rungs + 0.4);
+		-(double)n + 0.4);
 	fputs("set arrow from 0,graph 0 to 0,graph 1 nohead lc rgb 'black' lw 0.7\n"
 	      "plot '-' using 1:2:3:4 with xerrorbars pt 7 ps 0.7 lw 1.6 lc rgb '" BLUE "', "
 	      "'-' using 1:2:3:4 with xerrorbars pt 7 ps 0.7 lw 1.6 lc rgb '" GREEN "'\n", p.script);
 	for (int learned = 0; learned < 2; learned++) {
-		for (size_t i = 0; i < x->rungs; i++)
-			if ((x->rung[i].policy &&
-			     report_is_learned(r->d, x->rung[i].policy - r->d->p)) == learned)
-				interval_row(&p, &x->rung[i].over, -(int)i);
+		for (size_t i = 0; i < n; i++)
+			if ((x->rung[list[i]].policy &&
+			     report_is_learned(r->d, x->rung[list[i]].policy - r->d->p)) == learned)
+				interval_row(&p, &x->rung[list[i]].over, -(int)i);
 		/* A plot of nothing is an error. */
 		fputs("NaN NaN NaN NaN\ne\n", p.script);
 	}
-	end(&p, "J over the oracle's with 95 % intervals; learned policies in green.", doc, pictures);
+	free(list);
+	end(&p, "J over the oracle's with 95 % intervals, cut where they are very wide; learned policies in "
+	    "green. Single thresholds are in the landscape.", doc, pictures);
 }
 
 /* J over the cheapest of the case, by all trials. */
@@ -163,12 +180,74 @@ static double relative(const struct report_data *d, size_t c, const size_t *colu
 	return 100 * expm1(report_mean(d, c, column[i], 0, d->trials) - least);
 }
 
+/* Cells with a number in them; what has none stays empty. */
+struct heat {
+	const char *name, *caption, *palette, *format;
+	size_t rows, columns;
+	const char *(*column_name)(const struct report *r, const size_t *column, size_t i);
+	double (*value)(const struct report *r, const size_t *column, size_t n, size_t row, size_t i);
+	double least, most;		/* where colours end */
+};
+
+static void heat(const struct heat *h, const struct report *r, const size_t *column, struct doc *doc,
+		 struct report_pictures *pictures)
+{
+	bool first = true, any = false;
+	struct plot p;
+
+	for (size_t c = 0; c < h->rows; c++)
+		for (size_t i = 0; i < h->columns; i++)
+			any |= !isnan(h->value(r, column, h->columns, c, i));
+	if (!any || !begin(&p, h->name, 130 + ROW * h->rows, doc, pictures))
+		return;
+	fputs("set border 0\nset tics scale 0\nset xtics rotate by 40 right (", p.script);
+	for (size_t i = 0; i < h->columns; i++)
+		named(&p, h->column_name(r, column, i), i, &first);
+	fputs(")\nset ytics (", p.script);
+	first = true;
+	for (size_t c = 0; c < h->rows; c++)
+		named(&p, r->d->c[c].name, -(int)c, &first);
+	/* Pale colours, and letters that they bear on both pages. */
+	fprintf(p.script, ")\nset xrange [-0.5:%.1f]\nset yrange [%.1f:0.5]\nset cbrange [%g:%g]\n"
+		"set palette defined (%s)\nunset colorbox\nset style fill solid 1 noborder\n"
+		"plot '-' using 1:2:(0.5):(0.5):3 with boxxyerror lc palette, "
+		"'-' using 1:2:3 with labels font ',9' tc rgb '#15181c'\n", h->columns - 0.5,
+		-(double)h->rows + 0.5, h->least, h->most, h->palette);
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t c = 0; c < h->rows; c++) {
+			for (size_t i = 0; i < h->columns; i++) {
+				const double v = h->value(r, column, h->columns, c, i);
+				char text[REPORT_TEXT];
+
+				if (isnan(v))
+					continue;
+				if (pass)
+					fprintf(p.script, "%zu %d \"%s\"\n", i, -(int)c,
+						report_number(text, h->format, v));
+				else
+					fprintf(p.script, "%zu %d %.3f\n", i, -(int)c,
+						fmax(h->least, fmin(v, h->most)));
+			}
+		}
+		fputs("e\n", p.script);
+	}
+	end(&p, h->caption, doc, pictures);
+}
+
+static const char *policy_name(const struct report *r, const size_t *column, size_t i)
+{
+	return r->d->p[column[i]].name;
+}
+
+static double relative_of(const struct report *r, const size_t *column, size_t n, size_t row, size_t i)
+{
+	return relative(r->d, row, column, n, i);
+}
+
 void report_plot_heat(struct doc *doc, const struct report *r, struct report_pictures *pictures)
 {
 	const struct report_data *d = r->d;
 	size_t *column = malloc((d->policies + 1) * sizeof(*column)), n;
-	bool first = true;
-	struct plot p;
 
 	if (!column)
 		return;
@@ -176,82 +255,91 @@ void report_plot_heat(struct doc *doc, const struct report *r, struct report_pic
 	for (size_t k = 0; k < d->policies; k++)
 		if (d->p[k].role != LAB_STATIC && d->p[k].role != LAB_ORACLE)
 			column[n++] = k;
-	if (!n || !begin(&p, "heat", 130 + ROW * d->cases, doc, pictures)) {
-		free(column);
-		return;
-	}
-	fputs("set border 0\nset tics scale 0\nset xtics rotate by 40 right (", p.script);
-	for (size_t i = 0; i < n; i++)
-		named(&p, d->p[column[i]].name, i, &first);
-	fputs(")\nset ytics (", p.script);
-	first = true;
-	for (size_t c = 0; c < d->cases; c++)
-		named(&p, d->c[c].name, -(int)c, &first);
-	/* Pale where it is cheap, and letters that both page colours and these bear. */
-	fprintf(p.script, ")\nset xrange [-0.5:%.1f]\nset yrange [%.1f:0.5]\nset cbrange [0:100]\n"
-		"set palette defined (0 '#d9efdf', 5 '#c8e6c0', 20 '#fbe6a1', 50 '#f4a261', 100 '#e0676a')\n"
-		"unset colorbox\nplot '-' using 1:2:3 with image pixels, "
-		"'-' using 1:2:3 with labels font ',9' tc rgb '#15181c'\n", n - 0.5, -(double)d->cases + 0.5);
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t c = 0; c < d->cases; c++) {
-			for (size_t i = 0; i < n; i++) {
-				const double v = relative(d, c, column, n, i);
-
-				if (pass && isnan(v))
-					fprintf(p.script, "%zu %d \"\"\n", i, -(int)c);
-				else if (pass)
-					fprintf(p.script, "%zu %d \"%.0f\"\n", i, -(int)c, v);
-				else if (isnan(v))
-					fprintf(p.script, "%zu %d NaN\n", i, -(int)c);
-				else
-					fprintf(p.script, "%zu %d %.2f\n", i, -(int)c, fmin(v, 100));
-			}
-		}
-		fputs("e\n", p.script);
-	}
+	heat(&(struct heat){ "heat", "J over the cheapest of the workload, in %, by threshold or policy (all "
+			     "trials). Green: nothing lost; red: 100 % or more.",
+			     "0 '#d9efdf', 5 '#c8e6c0', 20 '#fbe6a1', 50 '#f4a261', 100 '#e0676a'", "%.0f",
+			     d->cases, n, policy_name, relative_of, 0, 100 }, r, column, doc, pictures);
 	free(column);
-	end(&p, "J over the cheapest of the workload, in %, by threshold or policy (all trials).", doc,
-	    pictures);
+}
+
+static const char *metric_name(const struct report *r, const size_t *column, size_t i)
+{
+	return r->d->m[r->p->correlation[column[i]].metric].name;
+}
+
+static double correlation_of(const struct report *r, const size_t *column, size_t n, size_t row, size_t i)
+{
+	(void)n;
+	return r->p->by_case[column[i] * r->d->cases + row];
+}
+
+/* Where a metric goes with J in one case and against it in another: its interaction with the workload. */
+void report_plot_metrics(struct doc *doc, const struct report *r, struct report_pictures *pictures)
+{
+	size_t column[METRICS_MAX], n = 0;
+
+	while (n < METRICS_MAX && n < r->p->correlations) {
+		column[n] = n;
+		n++;
+	}
+	heat(&(struct heat){ "metrics", "Rank correlation of metrics with J, by workload, the strongest metrics "
+			     "first. Red: more of it goes with a dearer run; blue: with a cheaper one. A column "
+			     "with both colours means another thing in another workload.",
+			     "-1 '#8db7e8', 0 '#f1f1ee', 1 '#ef9a8d'", "%.1f", r->d->cases, n, metric_name,
+			     correlation_of, -1, 1 }, r, column, doc, pictures);
 }
 
 void report_plot_curves(struct doc *doc, const struct report *r, struct report_pictures *pictures)
 {
 	const struct report_data *d = r->d;
-	const size_t shown = d->cases < CURVES_MAX ? d->cases : CURVES_MAX, rows = (shown + 3) / 4;
-	size_t *step = malloc((d->policies + 1) * sizeof(*step)), n;
+	size_t *step = malloc((d->policies + 1) * sizeof(*step)), n, per_row = 4, rows;
+	size_t list[CURVES_MAX], shown = 0, all = 0;
 	struct plot p;
 
 	if (!step)
 		return;
 	n = report_grid(d, step);
-	if (n < 2 || !begin(&p, "curves", 40 + 150 * rows, doc, pictures)) {
+	/* A picture of nothing is an error. */
+	for (size_t c = 0; c < d->cases; c++) {
+		size_t there = 0;
+
+		for (size_t i = 0; i < n; i++)
+			there += !isnan(relative(d, c, step, n, i));
+		all += there > 1;
+		if (there > 1 && shown < CURVES_MAX)
+			list[shown++] = c;
+		if (there > 1 && strlen(d->c[c].name) > TITLE_MAX)
+			per_row = 3;
+	}
+	rows = (shown + per_row - 1) / per_row;
+	if (!shown || !begin(&p, "curves", 40 + 150 * rows, doc, pictures)) {
 		free(step);
 		return;
 	}
 	/* Inside a multiplot a block is read once: data first. */
-	for (size_t c = 0; c < shown; c++) {
-		fprintf(p.script, "$d%zu << EOD\n", c);
+	for (size_t k = 0; k < shown; k++) {
+		fprintf(p.script, "$d%zu << EOD\n", k);
 		for (size_t i = 0; i < n; i++) {
-			const double v = relative(d, c, step, n, i);
+			const double v = relative(d, list[k], step, n, i);
 
 			if (!isnan(v))
 				fprintf(p.script, "%.1f %.3f\n", d->p[step[i]].k_bytes / 1000, v);
 		}
 		fputs("EOD\n", p.script);
 	}
-	fprintf(p.script, "set multiplot layout %zu,4 margins 0.06,0.98,%.3f,%.3f spacing 0.05,%.3f\n"
+	fprintf(p.script, "set multiplot layout %zu,%zu margins 0.06,0.98,%.3f,%.3f spacing 0.05,%.3f\n"
 		"set logscale x\nset yrange [0:150<*<150]\nset ytics 50\nset border 3\nset tics nomirror font ',9'\n"
 		"set xtics (\"10\" 10, \"100\" 100, \"1000\" 1000)\n"
-		"set title font ',10' offset 0,-0.7\n", rows, 30.0 / (40 + 150 * rows),
+		"set title font ',10' offset 0,-0.7\n", rows, per_row, 30.0 / (40 + 150 * rows),
 		1 - 22.0 / (40 + 150 * rows), 0.3 / rows);
-	for (size_t c = 0; c < shown; c++) {
+	for (size_t k = 0; k < shown; k++) {
 		fputs("set title ", p.script);
-		plot_quoted(&p, d->c[c].name);
-		fprintf(p.script, "\nplot $d%zu with linespoints pt 7 ps 0.4 lw 1.5 lc rgb '" BLUE "'\n", c);
+		plot_quoted(&p, d->c[list[k]].name);
+		fprintf(p.script, "\nplot $d%zu with linespoints pt 7 ps 0.4 lw 1.5 lc rgb '" BLUE "'\n", k);
 	}
 	fputs("unset multiplot\n", p.script);
 	free(step);
-	end(&p, shown < d->cases ? "J over the cheapest threshold's, in %, over K in KB (the first ones; cut at 150 %)." :
+	end(&p, shown < all ? "J over the cheapest threshold's, in %, over K in KB (the first ones; cut at 150 %)." :
 	    "J over the cheapest threshold's, in %, over K in KB (cut at 150 %).", doc, pictures);
 }
 

@@ -79,24 +79,25 @@ static double score(const struct report_data *d, const double *cost, const bool 
 static bool *comparable(const struct report_data *d, const double *cost, const bool *use,
 			report_which *which, size_t select)
 {
-	bool *ret = calloc(d->cases + 1, sizeof(*ret)), *own = calloc(d->cases + 1, sizeof(*own));
+	bool *ret = calloc(d->cases + 1, sizeof(*ret));
 
-	for (size_t c = 0; ret && own && c < d->cases; c++) {
+	for (size_t c = 0; ret && c < d->cases; c++) {
 		bool any = false, open = false;
 
-		own[c] = true;
 		for (size_t p = 0; use[c] && p < d->policies; p++) {
+			size_t t = 0;
+
 			if (!which(d, p))
 				continue;
-			if (!isnan(score(d, cost, own, p, select)))
+			while (t < select && isnan(cost[report_at(d, c, p, t)]))
+				t++;
+			if (t < select)
 				any = true;
 			else
 				open |= d->open && d->open[c * d->policies + p] & REPORT_OPEN_SELECT;
 		}
 		ret[c] = any && !open;
-		own[c] = false;
 	}
-	free(own);
 	return ret;
 }
 
@@ -134,8 +135,9 @@ size_t report_halve(const struct report_data *d, const double *cost, const bool 
 		while (out--) {
 			size_t worst = REPORT_NONE;
 
+			/* Of equal ones the first stays: where more K changes nothing, the least. */
 			for (size_t p = 0; p < d->policies; p++)
-				if (!isnan(value[p]) && (worst == REPORT_NONE || value[p] > value[worst]))
+				if (!isnan(value[p]) && (worst == REPORT_NONE || value[p] >= value[worst]))
 					worst = p;
 			value[worst] = NAN;
 			left--;

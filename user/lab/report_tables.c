@@ -120,8 +120,8 @@ static void details_table(struct doc *doc, const struct report *r)
 		 "CV: of J within a case. inference: of one decision.",
 		 r->d->ks ? "the mean threshold of an interval of a run" : "the mean threshold of a run",
 		 100 * REPORT_MARGIN, 100 * REPORT_MARGIN);
-	doc_table(doc, "policy\trole\tcases\tover oracle %\tloss %\tdecisions equal %\tdecisions within 5 % %\t"
-		  "runs within 5 % %\town %\tCV %\tinference ns");
+	doc_table(doc, "policy\trole\tcases\tover oracle %\tloss %\tdecisions equal, %\tdecisions within 5 %, %\t"
+		  "runs within 5 %, %\town %\tCV %\tinference, ns");
 	for (size_t k = 0; k < r->r->rungs; k++) {
 		const struct report_rung *x = &r->r->rung[k];
 
@@ -186,14 +186,16 @@ static void cluster_table(struct doc *doc, const struct report *r)
 	}
 }
 
-static void correlation_table(struct doc *doc, const struct report *r)
+static void correlation_table(struct doc *doc, const struct report *r,
+			      struct report_pictures *pictures)
 {
 	char p[REPORT_TEXT];
 
 	doc_heading(doc, "What goes with J");
 	doc_text(doc, "Each metric against J, both relative to the mean of the runs with the same arrivals: "
 		 "what differs between policies, not between workloads. p by shuffling within these, after "
-		 "Holm. Parts of J are among them, and a correlation is no cause.");
+		 "Holm; as many draws as there are cannot give a smaller one than they do. Parts of J are among "
+		 "them, and a correlation is no cause.");
 	if (!r->p->correlations) {
 		doc_text(doc, "No metric was measured in most runs and differs between them.");
 		return;
@@ -205,6 +207,7 @@ static void correlation_table(struct doc *doc, const struct report *r)
 		doc_row(doc, "%s\t%zu\t%.2f\t%.2f\t%s", r->d->m[k->metric].name, k->runs, k->spearman,
 			k->pearson, report_number(p, "%.2g", k->p));
 	}
+	report_plot_metrics(doc, r, pictures);
 }
 
 void report_landscape(struct doc *doc, const struct report *r, struct report_pictures *pictures)
@@ -235,7 +238,7 @@ void report_landscape(struct doc *doc, const struct report *r, struct report_pic
 			 "the threshold's (a static one has it), %.0f %% their interaction (for a policy that "
 			 "adapts) and %.0f %% noise.", 100 * p->share_workload, 100 * p->share_setting,
 			 100 * p->share_interaction, 100 * p->share_noise);
-	correlation_table(doc, r);
+	correlation_table(doc, r, pictures);
 }
 
 void report_behaviour(struct doc *doc, const struct report *r)
