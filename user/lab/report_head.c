@@ -132,7 +132,8 @@ static void tile_loss(struct doc *doc, const struct report *r, const struct repo
 
 	snprintf(title, sizeof(title), "%s against best static", c->name);
 	if (isnan(c->loss.mean)) {
-		doc_tile(doc, 'n', title, "?", "cannot be told: %s", why_not(r));
+		doc_tile(doc, 'n', title, "?", "cannot be told: %s", isnan(r->r->all.o.mean) ? why_not(r) :
+			 "it has no valid run in a trial that judges");
 		return;
 	}
 	snprintf(big, sizeof(big), "%s %%", report_number(number, "%+.1f", 100 * c->loss.mean));
@@ -155,7 +156,8 @@ static void tile_captured(struct doc *doc, const struct report *r, const struct 
 
 	if (isnan(s->mean)) {
 		doc_tile(doc, 'n', "captured of it", "?", "cannot be told: %s", isnan(r->r->all.o.mean) ?
-			 why_not(r) : "the oracle gains hardly anything for sure over best static");
+			 why_not(r) : isnan(c->loss.mean) ? "it has no valid run in a trial that judges" :
+			 "the oracle gains hardly anything for sure over best static");
 		return;
 	}
 	if (clear)
