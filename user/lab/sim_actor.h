@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Who decides in a run of the simulator: a policy, the daemon's agent as it learns in closed loop, or
- * nobody, where a setting is kept. Of an agent that has learned too little to be heard the setting stays, and such a
- * decision is none of its own.
+ * nobody, where a setting is kept. An agent that has learned too little to be heard leaves it as it is,
+ * and such a decision is none of its own.
  */
 #ifndef SLUICE_LAB_SIM_ACTOR_H
 #define SLUICE_LAB_SIM_ACTOR_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A workload of the table becomes a mix (sim_mix.h), which the world of user/policy runs under whoever
- * decides (sim_actor.h), epoch by epoch as in the daemon. What differs from "sluice eval" is what is measured: every flow, the
- * queue in intervals, and J by the plan's weights.
+ * decides (sim_actor.h), epoch by epoch as in the daemon. What differs from "sluice eval" is what is
+ * measured: every flow, the queue in intervals, and J by the plan's weights.
  */
 #include "lab/sim_run.h"
 
