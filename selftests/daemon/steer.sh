@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# sluice-test: host timeout=180
+# sluice-test: host timeout=300
 #
 # The daemon and the XDP program: buckets and flows really move under TCP traffic; whatever
 # becomes of the daemon, packets keep arriving and learned targets lapse.
@@ -20,7 +20,7 @@ lease_ms=1000
 
 setup()
 {
-	steered_link $dev 150 || return 1
+	steered_link $dev 270 || return 1
 	load=$pid
 }
 
