@@ -2,7 +2,7 @@
 /*
  * The experiments of dynamic.h. Each gives tables as JSON,
  * {"what", "seeds", "tables": [{"title", "rows"}]}, whose rows are objects in the order of their columns; a value is a word, a number, null (there is none),
- * or {"mean", "low", "high"}, the 95 % interval of a bootstrap over seeds (stats.h). Seeds are of arrivals
+ * or {"mean", "low", "high"}, the 95 % interval over seeds (stats.h). Seeds are of arrivals
  * and of whatever learns; thresholds that a result is compared with were chosen on other arrivals.
  */
 #ifndef SLUICE_LAB_DYNAMIC_TEST_H
