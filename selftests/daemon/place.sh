@@ -90,7 +90,9 @@ test_places()
 	busywait 10000 daemons_above 4
 	check_err $? "no flow is the daemon's"
 	sleep 0.5
-	[ "$(sum_of steer_stats moves_begun)" -le "$(placed other)" ]
+	# (On a host so busy that the lease has lapsed they have been home meanwhile.)
+	[ "$(sum_of steer_stats lapsed)" -gt 0 ] ||
+		[ "$(sum_of steer_stats moves_begun)" -le "$(placed other)" ]
 	check_err $? "$(sum_of steer_stats moves_begun) moves of $(placed other) flows"
 	busywait 5000 sum_above loads ppm 0
 	check_err $? "no loads are published: $(dump loads | head -n 12)"
