@@ -310,7 +310,6 @@ static int prepare(struct experiment *x, struct sl_err *e)
 int dynamic_ablations(const struct dynamic_options *o, json_t **ret, struct sl_err *e)
 {
 	struct experiment *x = calloc(1, sizeof(*x));
-	size_t runs;
 	int r;
 
 	if (!x)
@@ -318,13 +317,9 @@ int dynamic_ablations(const struct dynamic_options *o, json_t **ret, struct sl_e
 	x->o = o;
 	x->scene = dynamic_network_slow();
 	r = prepare(x, e);
-	runs = x->systems * o->seeds;
 	if (!r)
-		x->out = calloc(runs, sizeof(*x->out));
-	if (!r && !x->out)
-		r = sl_err(e, -ENOMEM, "out of memory");
-	if (!r && (r = par_run(&o->par, runs, run_one, x, x->out, sizeof(*x->out))))
-		sl_err(e, r, "the runs: %s", strerror(-r));
+		r = dynamic_runs(o, x->systems * o->seeds, run_one, x, sizeof(*x->out),
+				 (void **)&x->out, e);
 	if (!r)
 		*ret = tell(x);
 	model_free(&x->shipped);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "lab/dynamic_test.h"
 #include "lab/stats.h"
@@ -45,6 +47,18 @@ int dynamic_workloads(const char *const *name, size_t n, struct workload *ret, s
 	for (size_t i = 0; !r && i < n; i++)
 		r = workload_find(name[i], "", &ret[i], e);
 	return r;
+}
+
+int dynamic_runs(const struct dynamic_options *o, size_t n, par_task *run, void *arg, size_t size,
+		 void **ret, struct sl_err *e)
+{
+	int r;
+
+	*ret = calloc(n, size);
+	if (!*ret)
+		return sl_err(e, -ENOMEM, "out of memory");
+	r = par_run(&o->par, n, run, arg, *ret, size);
+	return r ? sl_err(e, r, "the runs: %s", strerror(-r)) : 0;
 }
 
 json_t *dynamic_number(double x)

@@ -236,7 +236,6 @@ int dynamic_interference(const struct dynamic_options *o, json_t **ret, struct s
 {
 	struct experiment *x = calloc(1, sizeof(*x));
 	json_t *tables;
-	size_t runs;
 	int r;
 
 	if (!x)
@@ -244,13 +243,9 @@ int dynamic_interference(const struct dynamic_options *o, json_t **ret, struct s
 	x->o = o;
 	x->scene = dynamic_network_slow();
 	r = prepare(x, e);
-	runs = x->systems * PAIRS * SCENES * o->seeds;
 	if (!r)
-		x->out = calloc(runs, sizeof(*x->out));
-	if (!r && !x->out)
-		r = sl_err(e, -ENOMEM, "out of memory");
-	if (!r && (r = par_run(&o->par, runs, run_one, x, x->out, sizeof(*x->out))))
-		sl_err(e, r, "the runs: %s", strerror(-r));
+		r = dynamic_runs(o, x->systems * PAIRS * SCENES * o->seeds, run_one, x, sizeof(*x->out),
+				 (void **)&x->out, e);
 	tables = json_array();
 	for (size_t p = 0; !r && p < PAIRS; p++)
 		json_array_append_new(tables, table(x, p));

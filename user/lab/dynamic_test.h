@@ -50,6 +50,9 @@ struct dynamic_system dynamic_host_of(const struct model *m);
 struct dynamic_system dynamic_alone(const struct model *m);
 /* Finds workloads by name; -EINVAL. */
 int dynamic_workloads(const char *const *name, size_t n, struct workload *ret, struct sl_err *e);
+/* A result of that size for each of n runs, in memory that is the caller's to free whatever is returned. */
+int dynamic_runs(const struct dynamic_options *o, size_t n, par_task *run, void *arg, size_t size,
+		 void **ret, struct sl_err *e);
 /* Of one value a seed; null where one is NAN, a number where there is one seed. */
 json_t *dynamic_interval(const double *x, size_t n);
 /* The same of means of logarithms: as a percentage more. */

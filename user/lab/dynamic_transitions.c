@@ -339,7 +339,6 @@ static int prepare(struct experiment *x, struct sl_err *e)
 int dynamic_transitions(const struct dynamic_options *o, json_t **ret, struct sl_err *e)
 {
 	struct experiment *x = calloc(1, sizeof(*x));
-	size_t runs;
 	int r;
 
 	if (!x)
@@ -347,13 +346,9 @@ int dynamic_transitions(const struct dynamic_options *o, json_t **ret, struct sl
 	x->o = o;
 	x->scene = dynamic_network();
 	r = prepare(x, e);
-	runs = x->systems * x->pairs * o->seeds;
 	if (!r)
-		x->t = calloc(runs, sizeof(*x->t));
-	if (!r && !x->t)
-		r = sl_err(e, -ENOMEM, "out of memory");
-	if (!r && (r = par_run(&o->par, runs, run_one, x, x->t, sizeof(*x->t))))
-		sl_err(e, r, "the runs: %s", strerror(-r));
+		r = dynamic_runs(o, x->systems * x->pairs * o->seeds, run_one, x, sizeof(*x->t),
+				 (void **)&x->t, e);
 	if (!r)
 		*ret = tell(x);
 	model_free(&x->shipped);
